@@ -66,7 +66,7 @@ pub fn check_sidecar(octets: &[u8]) {
     assert_eq!(read, if is_sound { records as u64 } else { 0 });
 }
 
-/// Returns the number of entries.
+/// Checks `bytes` as a sidecar. Returns the number of entries.
 fn check_content(bytes: Vec<u8>) -> Result<u64, Unusable> {
     let length = bytes.len();
     let sidecar = Sidecar::parse(bytes, &IDENTITY)?;

@@ -60,7 +60,7 @@ pub(super) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Returns the time between two points of a run; none if the first is the later one.
+/// Returns the time between two points of a run; zero if the first is the later one.
 pub(super) fn time_between(since_ns: u64, now_ns: u64) -> Duration {
     Duration::from_nanos(now_ns.saturating_sub(since_ns))
 }

@@ -21,7 +21,7 @@ pub struct SendReport {
     pub tally: SendingTally,
     /// Why it ended before its sources did.
     pub error: Option<SendingError>,
-    /// Whether no thread could connect to the target at the end.
+    /// Whether no thread could make a connection, or had a useful one, at the end.
     pub is_lost: bool,
     /// The time from the start to the end of the last connection.
     pub duration: Duration,
@@ -37,7 +37,7 @@ impl Observer for RunObserver {
 }
 
 /// Sends the messages of the sources, with one thread each; records into `folder/stats`, as sinkd
-/// does. Threads divide the connections that `settings` allow; each has at least one.
+/// does. Threads divide the connections that are kept open; each has at least one.
 ///
 /// Errors: the folder can't be written, or a thread can't be started.
 pub fn run(

@@ -80,6 +80,6 @@ pub struct SendingSettings {
     /// When sending ends.
     pub ends: Ends,
     /// How long messages in progress may continue after a stop; also how long to wait for the reply
-    /// to QUIT, or for a greeting when there is nothing left to send.
+    /// to QUIT, or for a session to open when there is nothing left to send.
     pub grace: Duration,
 }

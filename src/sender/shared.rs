@@ -24,7 +24,7 @@ pub struct SharedRun {
 pub(super) struct LatestTime(AtomicU64);
 
 impl LatestTime {
-    /// The content before the first record: no thread has done anything at the start itself.
+    /// The value before the first record: no thread records anything at time 0.
     const NEVER: u64 = 0;
 
     /// Records `at_ns`; an earlier time than the recorded one changes nothing.

@@ -95,8 +95,8 @@ pub trait Source: Send {
     /// written; the length must not change.
     fn begin(&mut self, _unix_ns: u64, _mail: &mut OutgoingMail) {}
 
-    /// After all threads have ended: takes the next message that was due before `ended_ns` and
-    /// never returned by `next`; returns when it was due, in ns since the start of sending.
+    /// Takes the next message that was due before `ended_ns` and never returned by `next`, after
+    /// all threads have ended. Returns when it was due, in ns since the start of sending.
     fn overdue(&mut self, _ended_ns: u64) -> Option<u64> {
         None
     }

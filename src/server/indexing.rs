@@ -1,4 +1,4 @@
-//! Shared state between workers and parser threads.
+//! What parser threads learn from workers: new segments, and how busy the workers are.
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -88,7 +88,7 @@ impl WorkersCpuUsage {
     /// Measures the workers' CPU time. Costs reading a small file of /proc for each worker.
     fn measure(&mut self, since: Option<Duration>, expected: usize) {
         if self.files.len() < expected {
-            // Some threads may not have started, or not have their names yet.
+            // Some threads may not have started, or may not have their names yet.
             self.files = workers();
         }
         let ran_ns = self.files.iter().filter_map(|file| ran_ns(file)).sum();

@@ -1,6 +1,6 @@
 //! Limits on log lines that clients can cause, or that would repeat while a condition lasts.
 
-/// Minimum time between two log lines about the same.
+/// Minimum time between two log lines about the same thing.
 const LOGGED_MS: u64 = 10_000;
 
 /// When a line about something was last logged, ms of the worker's clock; `None`: never.
@@ -8,7 +8,7 @@ const LOGGED_MS: u64 = 10_000;
 pub(super) struct LogThrottle(Option<u64>);
 
 impl LogThrottle {
-    /// Takes the right to log a line. Returns false if it was taken within 10 s before.
+    /// Takes the right to log a line. Returns false if it was taken less than 10 s ago.
     pub fn take(&mut self, now_ms: u64) -> bool {
         let is_free = self.0.is_none_or(|then_ms| now_ms >= then_ms + LOGGED_MS);
         if is_free {

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Invariants: a worker never waits for storage or for another thread; per readiness event there is
-//! one `send`, however many replies; an idle connection holds no buffer.
+//! one `send`, unless the replies fill their buffer; an idle connection holds no buffer.
 #![deny(unsafe_code)]
 #[doc(hidden)]
 #[cfg(feature = "testkit")]
@@ -284,7 +284,7 @@ impl Server {
     }
 }
 
-/// Returns a writer that wakes its worker by `waker`.
+/// Returns a writer that wakes its worker through `waker`.
 fn writer(log: &Log, waker: Arc<mio::Waker>) -> Result<log::Writer, log::OpenError> {
     log.writer(Box::new(move || {
         let _ = waker.wake();

@@ -1,4 +1,4 @@
-//! Reports to the service manager, as by sd_notify(3) of systemd.
+//! Reports to the service manager, in the protocol of systemd's sd_notify(3).
 //!
 //! Each report is one datagram to the socket that `NOTIFY_SOCKET` names. The existing crate blocks
 //! when it sends, so a socket that nothing reads would keep sinkd from starting, and it doesn't

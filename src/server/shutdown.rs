@@ -33,7 +33,8 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// Makes the switch. sinkd stops by itself after this number of messages or sessions, if given.
+    /// Creates the state of a running sink, which stops by itself after this number of messages or
+    /// sessions, if given.
     pub fn new(after_messages: Option<u64>, after_sessions: Option<u64>) -> Stop {
         Stop {
             stage: AtomicU8::new(0),
@@ -86,7 +87,7 @@ impl Stop {
         notified
     }
 
-    /// Takes the right to commit one message; returns false if all tickets are in use.
+    /// Takes the right to commit one message; returns false if no ticket is left.
     pub(super) fn take_ticket(&self) -> bool {
         let Some(tickets) = &self.tickets else { return true };
         tickets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok()

@@ -22,7 +22,8 @@ pub fn is_out_of_descriptors(error: &std::io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
-/// How long accepting pauses when descriptors have run out, unless a connection closes first.
+/// How long accepting pauses when descriptors have run out or a listener fails, unless a connection
+/// closes first.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the calling thread only when no other thread wants the processor (sched(7), `SCHED_IDLE`),
@@ -44,7 +45,7 @@ pub fn run_when_idle() {
     let _ = rustix::process::setpriority_process(None, 19);
 }
 
-/// This system has no thread priorities: indexing only pauses while workers are busy.
+/// Does nothing: here, indexing only pauses while the workers are busy.
 #[cfg(any(sinkd_portable, not(target_os = "linux")))]
 pub fn run_when_idle() {}
 
@@ -92,7 +93,7 @@ pub fn tcp_info(socket: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     (result == 0).then(|| parse_tcp_info(&info))
 }
 
-/// This system has no such call.
+/// Returns `None`: this build doesn't use the system call, which only Linux has.
 #[cfg(any(sinkd_portable, not(target_os = "linux")))]
 pub fn tcp_info(_: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     None

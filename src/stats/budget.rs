@@ -1,7 +1,7 @@
 //! Divides the time of a run's connections into shares of sender, network and sink.
 //!
 //! Workers add up what each connection spends its time on (`server/time_spent/`);
-//! TCP_INFO has the round trip times. Only seconds between the first and the last message count.
+//! TCP_INFO has the round trip times. Only the seconds from the first to the last message count.
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -18,8 +18,8 @@ const PROMPT_US: f64 = 100.0;
 /// this multiple of their median also counts as prompt. Senders in C were seen at 3, in Python at 4
 /// to 5.
 const PROMPT_ANSWERS: f64 = 6.0;
-/// A connection that is silent for longer is idle, and its time does not count; the workers use the
-/// same limit (`server/time_spent/`).
+/// A connection that is silent for longer outside of transactions is idle, and its time does not
+/// count; the workers use the same limit (`server/time_spent/`).
 const IDLE_US: u64 = 100_000;
 /// Payload from another machine that arrives faster than this, in octets per second over all
 /// connections, is not limited by a network: 10 Gbit/s. On the same machine there is no network.
@@ -38,7 +38,7 @@ const DELAYED_ACK_RTT_US: u64 = 10_000;
 /// Shares of the connections' time, as parts of 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Shares {
-    /// The sender's own time, and time without open connections.
+    /// The sender's own time, and time without a connection in use.
     pub sender: f64,
     /// Round trips, and payload in transit.
     pub network: f64,
@@ -50,12 +50,12 @@ pub struct Shares {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Budget {
     pub messages: u64,
-    /// The whole seconds strictly between the seconds of the first and the last message.
+    /// The number of whole seconds strictly between those of the first and the last message.
     pub whole_seconds: u64,
-    /// Accepted connections, plus those turned away.
+    /// The number of accepted connections, and of those turned away.
     pub connections: u64,
     pub turned_away: u64,
-    /// Clients waited for the sink.
+    /// The time in which clients waited for the sink.
     pub sink_us: f64,
     /// The part of `sink_us` in which payload waited for room in the log.
     pub storage_us: f64,
@@ -63,7 +63,7 @@ pub(super) struct Budget {
     pub commit_us: f64,
     /// The part of `sink_us` in which the loops waited for a processor.
     pub starved_us: f64,
-    /// The loops served these clients, but had no processor.
+    /// The part of `sink_us` in which the loops were serving clients, but had no processor.
     pub slowed_us: f64,
     /// The sender's time without round trips.
     pub sender_us: f64,
@@ -168,7 +168,7 @@ impl Budget {
         if span_us > 0.0 { self.connected_us() / span_us } else { 0.0 }
     }
 
-    /// Returns a share of the run: of the time of all connections while any was in use.
+    /// Returns `us` as a share of the run: of the time of all connections while any was in use.
     pub fn share(&self, us: f64) -> f64 {
         let total = self.connected_us();
         if total > 0.0 { (1.0 - self.quiet_share) * us / total } else { 0.0 }
@@ -205,7 +205,7 @@ fn quiet_share(seconds: &[&Second], (first, last): (u64, u64)) -> f64 {
     let active_us = |second: &&Second| second.counter(Counter::ActiveUs).min(1_000_000);
     let active_us: u64 = seconds.iter().map(active_us).sum();
     // The tenths of the first and the last message may be full of messages or nearly empty. Older
-    // versions of sinkd did not record this.
+    // versions of sinkd did not record the time in use.
     let span_us = (last - first).saturating_sub(1) * 100_000;
     if active_us == 0 || span_us == 0 {
         return 0.0;
@@ -268,8 +268,8 @@ impl Answers {
         if self.late == 0.0 {
             return 0.0;
         }
-        // The kernel reports only losses of data that the sink sent. A client's data is assumed to
-        // be lost as often.
+        // Of lone segments, the kernel reports only losses of those that the sink sent. A client's
+        // are assumed to be lost as often.
         let lost = (2.0 * losses / self.late).min(1.0);
         lost * self.late_us / self.us
     }

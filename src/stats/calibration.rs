@@ -11,14 +11,14 @@ use super::metric::Metric;
 use super::summary::{Percentiles, RunSummary};
 
 const FILE: &str = "calibration.json";
-/// The format version; files with a newer one are ignored.
+/// The format version; files with another one are ignored.
 const VERSION: u32 = 1;
 /// How much two loads may differ in one property and still be compared: by a factor of three.
 const FACTOR_MAX: f64 = 3.0;
 /// Number of messages per session beyond which more make no difference.
 const SESSION_MESSAGES_MAX: f64 = 100.0;
 
-/// The rates that this machine reached under several loads, each as fast as it could.
+/// The rates that this machine reached under several loads, each sent as fast as possible.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     version: u32,
@@ -42,7 +42,7 @@ pub struct Shape {
     /// The mean number of messages per session, at most 100: more make no difference.
     pub messages_per_session: f64,
     /// The maximum number of connections open at the end of a second; if there were never any, the
-    /// number accepted. Not compared.
+    /// number accepted. Compared only as to whether there was more than one.
     pub connections: f64,
 }
 
@@ -57,7 +57,7 @@ pub struct Ceiling {
     pub messages_per_s: f64,
     /// The median message rate times the mean size of a message, in octets per second.
     pub bytes_per_s: f64,
-    /// The busy share of the sink's busiest loop, and of the sender's busiest thread.
+    /// The busy share of the sink's busiest loop.
     pub sink_busy_share: f64,
     /// The busy share of the sender's busiest thread.
     pub sender_busy_share: f64,

@@ -3,8 +3,8 @@ use super::table::table;
 use crate::smtp::deviation::Deviation;
 use crate::tls::Failure;
 
-/// Defines the counters: first those of one thing each, then groups with a counter for each kind of
-/// something. The row of a group names the kind that it counts, and a kind without a row does not
+/// Defines the counters: first single ones, then groups with a counter for each variant of an enum.
+/// The row of a group names the variant that it counts, and a variant without a row does not
 /// compile.
 macro_rules! counters {
     (

@@ -29,7 +29,7 @@ pub enum StatsDamage {
         /// The file of the hour.
         file: PathBuf,
     },
-    /// Part of a file belongs to no batch of connections.
+    /// Parts of a file belong to no batch of connections.
     #[error("{}: {bytes} bytes hold no records of connections", file.display())]
     NoBatch {
         /// The file of connections.
@@ -72,7 +72,7 @@ pub enum LineFault {
 }
 
 impl StatsDamage {
-    /// `index` is the number of the line, from 0.
+    /// Returns the damage of a line; `index` is the number of the line, from 0.
     pub(super) fn line(file: &Path, index: usize, fault: LineFault) -> StatsDamage {
         StatsDamage::Line { file: file.to_owned(), line: index + 1, fault }
     }

@@ -3,7 +3,7 @@
 //!
 //! | name | what it is |
 //! |---|---|
-//! | `00000003-20261121T06.hlog` | an HdrHistogram interval log: a line a second and metric |
+//! | `00000003-20261121T06.hlog` | an HdrHistogram interval log: a line per second and metric |
 //! | `00000003-20261121T06.jsonl` | a line of counters for each second |
 //! | `00000003-20261121T06.sessions` | what each connection did in each second |
 //! | `00000003-20261121T06.hour.hlog` | the whole hour, a line for each metric |
@@ -127,7 +127,7 @@ pub(super) struct StatsWriter {
     current: Option<Hour>,
     /// Files of hours that ended longer ago than this are deleted; in seconds.
     retain_s: Option<u64>,
-    /// Whether writing failed before, which is logged once.
+    /// Whether the last write failed. Of several failures in a row, only the first is logged.
     has_failed: bool,
 }
 
@@ -139,7 +139,8 @@ impl StatsWriter {
         Ok(StatsWriter { folder, start, replies, current: None, retain_s, has_failed: false })
     }
 
-    /// Writes a second. On a full disk, the second is lost, which is logged once.
+    /// Writes a second. If that fails, the second is lost. Of several failures in a row, only the
+    /// first is logged.
     pub(super) fn write(&mut self, interval: &Interval) {
         match self.try_write(interval) {
             Ok(()) => self.has_failed = false,

@@ -28,7 +28,7 @@ pub struct NewSeconds {
     pub damage: Vec<StatsDamage>,
 }
 
-/// Reads what was added to the statistics of a data folder, again and again.
+/// Reads the statistics of a data folder: with each call, what was added since the last one.
 #[derive(Debug)]
 pub struct Follower {
     data: PathBuf,

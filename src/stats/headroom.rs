@@ -32,9 +32,10 @@ pub struct Headroom {
 }
 
 impl Headroom {
-    /// Computes the headroom in one pass over the seconds.
+    /// Computes the headroom of a run.
     pub(super) fn of(history: &History, summary: &RunSummary) -> Headroom {
-        // A round counts toward the second in which it ends, so a share can exceed 1.
+        // A share can exceed 1: a sender counts a round toward the second in which it began, and an
+        // interval is longer than a second when the hub is behind.
         let busy_share = summary.busy_share.0.min(1.0);
         let queue = history.seconds.values().map(|second| second.accept_queue).max();
         Headroom {

@@ -71,7 +71,7 @@ impl Second {
         Some(second)
     }
 
-    /// Adds the recordings of another worker for the same second.
+    /// Adds another recording of the same second.
     pub fn merge(&mut self, other: &Second) {
         for (mine, theirs) in self.counters.iter_mut().zip(other.counters) {
             *mine += theirs;
@@ -179,7 +179,7 @@ impl History {
     }
 
     /// Reads the values of an hour, in which the seconds `recorded` have counters: from its
-    /// roll-up if `span` covers all of them, else by the second.
+    /// roll-up if `span` covers all of them, otherwise second by second.
     fn read_hour_values(
         &mut self,
         files: &Files,
@@ -195,7 +195,7 @@ impl History {
     }
 
     /// Returns whether the roll-up of an hour is cut off, and reports it. It gets its name when it
-    /// is complete, so no crash cuts it off. The hour's log by the second has the same values.
+    /// is complete, so no crash cuts it off. The hour's log of single seconds has the same values.
     fn is_cut(&mut self, path: &Path) -> io::Result<bool> {
         let is_cut = std::fs::read(path)?.last() != Some(&b'\n');
         if is_cut {

@@ -167,7 +167,7 @@ impl Merging {
                 merged.merge(&interval);
                 merged.append_sessions(&interval);
                 interval.clear();
-                // The worker has ended.
+                // An error means that the worker has ended.
                 drop(self.channels[worker].empty.try_send(interval));
             }
         }

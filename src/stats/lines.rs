@@ -83,8 +83,8 @@ pub(super) fn unglued<'a>(
     begin: &'static str,
 ) -> impl Iterator<Item = (usize, &'a str)> {
     text.lines().enumerate().flat_map(move |(number, line)| {
-        // A line may end with the beginning of another: base64 ends with up to two `=`, and nothing
-        // follows.
+        // A line may end like the beginning of another: base64 can end in `Tag=` or `Tag==`, and
+        // nothing follows.
         let is_end = |rest: &str| rest.bytes().all(|octet| octet == b'=');
         let is_begin = |at: &usize| *at > 0 && !is_end(&line[at + begin.len()..]);
         let at = memchr::memmem::rfind_iter(line.as_bytes(), begin.as_bytes()).find(is_begin);

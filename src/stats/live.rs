@@ -10,7 +10,8 @@ use super::sample::Sample;
 /// never touch it.
 #[derive(Debug)]
 pub struct Live {
-    /// Locked only to copy the pointer or to merge a second, so a reader never makes the hub wait.
+    /// Locked only to copy the pointer or to merge a second, so a reader never makes the hub wait
+    /// for long.
     total: Mutex<Arc<Interval>>,
     names: RecordedNames,
     /// Messages not indexed at the last sample.
@@ -48,7 +49,7 @@ impl Live {
     }
 
     /// Returns the number of messages not indexed, and the age of the oldest in seconds, at the
-    /// last sample: at most a second ago.
+    /// last sample. There is about one sample a second.
     pub fn index_lag(&self) -> (u64, u64) {
         let load = |of: &AtomicU64| of.load(Ordering::Relaxed);
         (load(&self.index_lag_messages), load(&self.index_lag_s))

@@ -7,7 +7,7 @@ use super::table::table;
 pub(super) const DIGITS: u8 = 2;
 const DAY_US: u64 = 24 * 3600 * 1_000_000;
 
-/// Defines the histograms, in groups. The first group is that of a sink.
+/// Defines the histograms, in groups. The first group is the one that sinks record.
 macro_rules! metrics {
     ($(
         $(#[$doc:meta])+
@@ -106,7 +106,7 @@ impl Metric {
         Metric::ThinkClose,
     ];
 
-    /// The replies that a sender waits for, in the order of a session.
+    /// What a sender waits for, in the order of a session.
     pub const REPLY: [Metric; 9] = [
         Metric::Connect,
         Metric::Handshake,

@@ -8,9 +8,9 @@
 //!                                                 └─▶ Live (sums since the start)
 //! ```
 //!
-//! This room owns the folder `stats/` (docs/stats-format.md). Invariants: recording never allocates
-//! or waits; a value above a metric's maximum is recorded as the maximum and counted; merging loses
-//! nothing; an interval in which nothing happened leaves no line.
+//! This room owns the folder `stats/` (docs/stats-format.md). Invariants: recording never waits; a
+//! value above a metric's maximum is recorded as the maximum and counted; merging loses no value;
+//! an interval in which nothing happened leaves no line.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod budget;

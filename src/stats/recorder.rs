@@ -21,7 +21,8 @@ struct FrequentCounts {
     lone_recipients: u64,
 }
 
-/// Records for one worker. No call locks, waits or allocates.
+/// Records for one worker. No call but `close` waits. Calls allocate only for sessions beyond an
+/// interval's capacity, and for the first value of a metric that only senders record.
 #[derive(Debug)]
 pub struct Recorder {
     current: Box<Interval>,
@@ -34,7 +35,7 @@ pub struct Recorder {
     /// When the round began, in Unix ns.
     round_ns: u64,
     tenth: usize,
-    /// Intervals that the hub has written and cleared.
+    /// Intervals that the hub has merged and cleared.
     empty: Receiver<Box<Interval>>,
     full: Sender<Box<Interval>>,
 }

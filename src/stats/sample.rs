@@ -7,7 +7,7 @@ pub struct Sample {
     pub open_connections: u64,
     /// Flushes requested since the start.
     pub flushes: u64,
-    /// Connections that found an accept queue full, counted from any time.
+    /// Connections that found an accept queue full, counted from an arbitrary time.
     pub accept_overflows: u64,
     /// Committed messages that are not indexed yet; 0 if mail is not indexed.
     pub index_lag_messages: u64,

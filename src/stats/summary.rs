@@ -129,7 +129,7 @@ impl Percentiles {
 }
 
 impl RunSummary {
-    /// Computes the summary, in a few passes over the seconds.
+    /// Computes the summary of a run.
     pub fn of(history: &History) -> RunSummary {
         let totals = RunTotals {
             messages: history.total(Counter::Messages),
@@ -167,9 +167,9 @@ impl RunSummary {
     /// Returns a histogram of the messages per window, which shows stutter that a mean hides. Exact
     /// up to 262,143 messages per window, and within 0.001% above.
     ///
-    /// `Window::Second` has the seconds of the clock that lie entirely in the span, and a partial
-    /// first or last one only if it has more messages than any of these. `Window::Tenth` has all
-    /// tenths of a second from the first to the last with messages.
+    /// `MessageWindow::Second` has the seconds of the clock that lie entirely in the span, and a
+    /// partial first or last one only if it has more messages than any of these.
+    /// `MessageWindow::Tenth` has all tenths of a second from the first to the last with messages.
     pub fn throughput(&self, window: MessageWindow) -> Histogram<u64> {
         let MessageWindows { count, busy } = match window {
             MessageWindow::Second => MessageWindows::seconds(&self.busy),
@@ -223,7 +223,7 @@ impl MessageWindows {
         MessageWindows { count, busy: busy.iter().map(|(_, n)| *n).collect() }
     }
 
-    /// See [`RunSummary::throughput`].
+    /// Returns the windows that [`RunSummary::throughput`] describes for seconds.
     fn seconds(busy: &[(u64, u64)]) -> MessageWindows {
         let (Some(first), Some(last)) = (busy.first(), busy.last()) else {
             return MessageWindows { count: 0, busy: Vec::new() };
@@ -295,8 +295,8 @@ impl OpenSessions {
     }
 }
 
-/// Returns the share of the busiest loop over the seconds with messages, except the first and the
-/// last, which are usually partial.
+/// Returns the median and the maximum busy share of the busiest loop over the seconds with
+/// messages. The first and the last are usually partial, and are left out if there are others.
 fn busy_share(history: &History) -> (f64, f64) {
     let shares: Vec<u64> = history.busy_seconds().map(|(_, second)| second.busiest_us).collect();
     let mut shares = match &shares[..] {

@@ -1,14 +1,13 @@
 //! Decides what limited a run, from the shares of its connections' time.
 //!
 //! A connection in use is always in one of four states: its client waits for the sink, a round trip
-//! is in progress, the sink waits for the sender, or a payload is in transit. The state with the
-//! largest share limited the run, unless the sink was saturated: then every sender waits, however
-//! fast it is. Time without a connection in use belongs to the sender.
+//! is in progress, the sink waits for the sender, or a payload is in transit. A state that takes
+//! about half of the time limited the run, unless the sink was saturated: then every sender waits,
+//! however fast it is. Time without a connection in use belongs to the sender.
 //!
 //! The verdict can't distinguish commands that queue before a narrow link from a slow sender (the
 //! minimum round trip time is short in both cases), or a payload that trickles in from one that
-//! arrives over a narrow link. Its verdict is the sender for the first pair, and the network for
-//! the second.
+//! arrives over a narrow link. It is the sender for the first pair, and the network for the second.
 use serde::{Serialize, Serializer};
 
 use super::budget::{Budget, Shares};
@@ -69,7 +68,7 @@ impl Verdict {
         self.limited_by() == LimitedBy::Sink
     }
 
-    /// Returns the verdict on a run, in one pass over its seconds.
+    /// Returns the verdict on a run.
     pub fn of(history: &History, summary: &RunSummary) -> Verdict {
         let budget = Budget::of(history, summary);
         let mut headroom = Headroom::of(history, summary);
@@ -154,7 +153,8 @@ fn too_little(budget: &Budget) -> Option<String> {
     })
 }
 
-/// Returns the evidence that acknowledgements were waited for (RFC 9293 section 3.7.4).
+/// Returns the evidence that the sender waited for acknowledgements (RFC 9293 section 3.7.4);
+/// `None` if it did not.
 fn nagle(budget: &Budget) -> Option<Evidence> {
     let pause_us = budget.delayed_ack_us?;
     let share = budget.share(budget.pauses_us);

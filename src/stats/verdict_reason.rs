@@ -14,7 +14,7 @@ pub enum VerdictReason {
     TooLittleData,
     /// Nothing took most of the time.
     NothingStandsOut,
-    /// Only the sender's records were read, and it was not busy.
+    /// Only the sender's records were read, and none of its threads was always busy.
     OnlySenderRecords,
     /// The sender paused until its writes were acknowledged (Nagle's algorithm).
     DelayedAcknowledgements,
@@ -53,7 +53,7 @@ pub enum VerdictReason {
 }
 
 impl VerdictReason {
-    /// Returns what this limits.
+    /// Returns who or what limited the run.
     pub fn limited_by(self) -> LimitedBy {
         use VerdictReason::*;
         match self {

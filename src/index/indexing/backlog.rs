@@ -22,7 +22,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 pub struct Job {
     pub segment: Arc<Segment>,
     pub appender: Appender,
-    /// What it had published when this job was claimed.
+    /// What the segment had published when this job was claimed.
     published: Published,
     is_sealed: bool,
 }
@@ -122,8 +122,8 @@ impl Backlog {
         Backlog { data, sequence_field, new_segments, segments, complete, listed_at }
     }
 
-    /// Returns the newest segment that has something to index and that no other process is
-    /// indexing. Costs a small read per open segment.
+    /// Returns the newest segment that has something to index and that no thread or other process
+    /// is indexing. Costs a small read per open segment.
     pub fn claim(&mut self) -> Option<Job> {
         self.update();
         let now = Instant::now();
@@ -282,7 +282,8 @@ impl Backlog {
     }
 }
 
-/// Returns the commit time of the first message from slot `from` on. Costs a read of 64 octets.
+/// Returns the commit time in slot `from`; `None` if the slot is not published or can't be read.
+/// Costs a read of 64 octets.
 fn oldest(segment: &Segment, from: u32, published: Published) -> Option<u64> {
     let slot = (from < published.slots).then(|| segment.slot(from).ok())?;
     slot.map(|slot| slot.facts().received_at_ns)

@@ -26,7 +26,7 @@ impl Indexer {
     /// batch it calls `should_continue` with the number of messages done, and stops when that
     /// returns false. A block that was begun is always completed.
     ///
-    /// Errors: any of the file system when a block is written.
+    /// Errors: a block can't be written.
     pub fn index(
         &mut self,
         segment: &Segment,

@@ -48,7 +48,7 @@ pub struct ReadMessage<'a> {
 }
 
 impl MessageReader {
-    /// `sequence_field` is the header field that numbers messages, if any.
+    /// Creates a reader. `sequence_field` is the header field that numbers messages, if any.
     pub fn new(sequence_field: Option<&str>) -> MessageReader {
         MessageReader {
             extractor: Extractor::new(sequence_field),
@@ -69,7 +69,6 @@ impl MessageReader {
             0 => payload.into(),
             _ => unstuff(payload),
         };
-        // An envelope that is stored alone has no header, unlike a payload without header fields.
         self.extractor.extract(&message, &mut self.facts);
         let EnvelopeFacts { deviations, tls } = self.envelope.take(envelope);
         let facts = &self.facts;

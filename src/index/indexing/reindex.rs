@@ -28,7 +28,7 @@ pub struct Reindexed {
     pub segments: u64,
     /// Number of messages in them.
     pub messages: u64,
-    /// Size of their index.
+    /// Size of their index, in octets.
     pub bytes: u64,
     /// Segments that can't be read.
     pub unreadable: Vec<SegmentError>,

@@ -52,7 +52,8 @@ impl AddressPattern {
         text.chars().all(is_good).then(|| AddressPattern::Like(text.to_lowercase()))
     }
 
-    /// Returns whether `candidate` matches. It must not be the null reverse-path.
+    /// Returns whether the address `candidate` matches. The null reverse-path never does: callers
+    /// decide about [`AddressPattern::Null`].
     pub(super) fn is(&self, candidate: &str) -> bool {
         let domain = candidate.rsplit_once('@').map(|(_, domain)| domain);
         match self {

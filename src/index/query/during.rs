@@ -3,7 +3,7 @@ use super::term::Term;
 use super::tree::Node;
 use crate::time::Span;
 
-/// Returns the smallest span implied by the tree's time conditions.
+/// Returns a span that includes every time allowed by the tree's time conditions.
 pub(super) fn during(node: &Node) -> Span {
     match node {
         Node::Not(node) => during_negation_of(node),

@@ -23,7 +23,8 @@ const FIELDS: [&str; 17] = [
     "deviation",
 ];
 
-/// Returns the end of the error about an unknown field: a suggestion, or all known fields.
+/// Returns the end of the error about an unknown field: all known fields, and a suggestion if one
+/// is similar.
 pub(super) fn known_fields(unknown: &str) -> String {
     let hint = nearest(unknown, FIELDS).map(|field| format!("; did you mean '{field}:'?"));
     format!("{}{}", FIELDS.join(", "), hint.unwrap_or_default())

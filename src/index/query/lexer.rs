@@ -32,7 +32,7 @@ pub(super) type Placed<'q> = (Token<'q>, Range<usize>);
 
 /// Returns all tokens of `text`, in order. Costs one pass.
 ///
-/// Errors: an unclosed quote, a quote inside a word, or a `-` before white space.
+/// Errors: an unclosed quote, a quote inside a word, or a `-` before white space or at the end.
 pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -56,8 +56,8 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
     Ok(tokens)
 }
 
-/// Reads the term or keyword at `start`, which is not white space. Returns it with the octet after
-/// it.
+/// Reads the term or keyword at `start`, which is not white space. Returns it with the offset of
+/// its end.
 fn term(text: &str, start: usize) -> Result<(Token<'_>, usize), QueryError> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"');
     let head_end = text[start..].find(is_end).map_or(text.len(), |length| start + length);

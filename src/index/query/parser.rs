@@ -81,8 +81,8 @@ impl<'p> QueryParser<'p> {
         }
     }
 
-    /// `depth` is the number of negations and parentheses around. All recursion passes through this
-    /// function, so it enforces the limit.
+    /// Parses a term, a group or a negation. `depth` is the number of negations and parentheses
+    /// around it. All recursion passes through this function, so it enforces the limit.
     fn not(&mut self, depth: usize) -> Result<Node, QueryError> {
         let Some((token, at)) = self.next() else {
             unreachable!("callers have seen a token, or there is one at the start")

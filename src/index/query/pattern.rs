@@ -18,27 +18,27 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Matches the words of `text`, in order and whole. `None` if `text` has no word.
+    /// Returns a pattern for the words of `text`, in order and whole. `None` if `text` has no word.
     pub(super) fn words(text: &str) -> Option<Pattern> {
         let words = folded(text)?;
         let finder = Finder::new(&words).into_owned();
         Some(Pattern { text: text.to_owned(), is_prefix: false, finder })
     }
 
-    /// Matches like [`Pattern::words`], but the last word may have more letters.
+    /// Returns a pattern like [`Pattern::words`], but the last word may have more letters.
     pub(super) fn prefix(text: &str) -> Option<Pattern> {
         let words = folded(text)?;
         let finder = Finder::new(words.trim_end()).into_owned();
         Some(Pattern { text: text.to_owned(), is_prefix: true, finder })
     }
 
-    /// Returns whether the pattern occurs in `folded`, a result of `fold`. Costs a memmem.
+    /// Returns whether the pattern occurs in `folded`, a result of `fold`. Costs one search.
     pub(super) fn is_in(&self, folded: &str) -> bool {
         self.finder.find(folded.as_bytes()).is_some()
     }
 }
 
-/// Returns `None` if `text` has no word.
+/// Returns the folded words of `text`; `None` if it has no word.
 fn folded(text: &str) -> Option<String> {
     let mut words = String::new();
     fold(text, &mut words);

@@ -61,8 +61,8 @@ impl Query {
         self.root.needs_body()
     }
 
-    /// Returns a span outside of which no message matches. If its times exclude every
-    /// message, both ends are equal.
+    /// Returns a span outside of which no message matches. If both ends are equal, no message
+    /// matches at all.
     pub fn span(&self) -> Span {
         during(&self.root)
     }

@@ -22,7 +22,8 @@ pub(super) struct KnownNames<'k> {
     pub runs: &'k Runs,
 }
 
-/// One condition on a message. Texts are compared folded, addresses and file names without case.
+/// One condition on a message. Texts are compared folded, addresses and the ends of file names
+/// without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Term {
     /// Words in the subject or the body.
@@ -40,7 +41,7 @@ pub(super) enum Term {
     /// Any deviation.
     HasDeviation,
     FileName(Pattern),
-    /// The end of an attached file's name, in lower case.
+    /// The end of a file name, in lower case.
     FileNameEnd(String),
     Size(SizeRange),
     /// Received before this time, in ns since the Unix epoch.
@@ -184,7 +185,8 @@ impl FieldValue<'_> {
         pattern.ok_or(QueryFault::NoWords)
     }
 
-    /// `rest` is the text after `header:`, up to a quote if there is one.
+    /// Parses the value of `header:`. `rest` is the text after the colon, up to a quote if there is
+    /// one.
     fn header(&self, rest: &str) -> Result<Term, QueryFault> {
         let (name, unquoted) = match rest.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -215,7 +217,8 @@ impl FieldValue<'_> {
         QueryFault::NotAHeader(format!("header:{rest}{quoted}"))
     }
 
-    /// A `*` or a dot at the start matches the end of the name.
+    /// Parses a pattern for file names. With a `*` or a dot at its start, it matches the end of the
+    /// name.
     fn file_name(&self) -> Result<Term, QueryFault> {
         let end = match self.text.strip_prefix('*') {
             None if self.text.starts_with('.') && !self.has_star => self.text,

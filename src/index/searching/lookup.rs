@@ -16,8 +16,8 @@ use crate::index::sidecar::{
 };
 use crate::log::SegmentIdentity;
 
-/// Number of segments for which a block is cached, each up to 2 MB: the number of workers that can
-/// write at the same time.
+/// Number of segments for which a block is cached, each up to 2 MB: more than workers usually write
+/// to at the same time.
 const SEGMENTS_MAX: usize = 64;
 
 /// What the index stores of a message's content.

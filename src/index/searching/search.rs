@@ -35,7 +35,8 @@ pub struct SearchOptions {
 /// Shared with other threads, which show the progress of a search and can end it.
 #[derive(Debug, Default)]
 pub struct SearchProgress {
-    /// Number of messages compared with the query so far, in steps of 256 for each thread.
+    /// Number of messages compared with the query so far. Each thread updates it every 256
+    /// messages, and after each segment.
     pub messages: AtomicU64,
     /// Set to end the search with what was found so far.
     pub stop: Arc<AtomicBool>,

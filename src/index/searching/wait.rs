@@ -1,7 +1,7 @@
 //! Waits until N messages match: existing ones first, then new ones as they arrive.
 //!
-//! The total time is bounded: the first search ends at the timeout, and a final check of mail that
-//! arrived meanwhile takes at most [`FINAL_CHECK`].
+//! The total time is bounded: the first search ends at the timeout (or after [`FINAL_CHECK`], if
+//! longer), and a final check of mail that arrived meanwhile takes at most [`FINAL_CHECK`].
 use std::io;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::index::query::Query;
 
 /// How often the wait checks the live pages, because a store to a map wakes no reader.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
-/// Minimum time for the first search, and maximum time for the final check.
+/// Minimum time limit of the first search, and time limit of the final check.
 pub const FINAL_CHECK: Duration = Duration::from_secs(1);
 
 /// A data folder to watch, and which of its messages count.

@@ -134,8 +134,8 @@ pub struct IdleAppender {
 }
 
 impl IdleAppender {
-    /// Takes the lock again, unless another process has changed the file meanwhile. Costs three
-    /// system calls.
+    /// Takes the lock again. Returns `None` if another process holds it, or has changed the file
+    /// meanwhile. Costs four system calls.
     pub fn resume(self, data: &Path, number: u32) -> Option<Appender> {
         let appender = self.appender?;
         lock(&appender.file).ok()?;
@@ -171,9 +171,10 @@ impl Replacement {
         &mut self.appender
     }
 
-    /// Replaces the old sidecar. Waits for a process that is writing it, at most for one batch. No
-    /// process writes while `finish` adds the records that have arrived meanwhile; otherwise the
-    /// old one could be completed, and then be replaced by an incomplete one.
+    /// Replaces the old sidecar. Waits for a process that is writing it, such as a parser thread
+    /// until the end of its turn. No process writes while `finish` adds the records that have
+    /// arrived meanwhile; otherwise the old sidecar could be completed, and then be replaced by an
+    /// incomplete one.
     pub fn put_in_place<T>(
         mut self,
         finish: impl FnOnce(&mut Appender) -> io::Result<T>,

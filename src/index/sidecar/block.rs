@@ -71,7 +71,7 @@ impl BlockBuilder {
         self.header.records >= RECORDS_MAX || self.strings.len() >= STRING_BYTES_MAX
     }
 
-    /// Covers the next slot without a record, because it holds no readable message.
+    /// Covers the next slot without a record, because it holds no message.
     pub fn pass_over(&mut self) {
         self.header.end_slot += 1;
     }

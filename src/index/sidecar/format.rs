@@ -8,8 +8,8 @@ use crate::smtp::tls::TlsVersion;
 
 use crate::index::columns::{Columns, TextColumn};
 
-/// The version that this program writes, and the only one that it reads. An index of another
-/// version is rebuilt.
+/// The version that this program writes, and the only one that it reads. A running sinkd rebuilds
+/// an index of an older version, and leaves a newer one alone.
 pub const VERSION: u32 = 4;
 /// Size of a sidecar's header, in octets. Blocks follow it.
 pub const HEADER_BYTES: usize = 128;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::paths;
 
-/// Deletes the sidecars of segments that are not in `there` (ascending), because retention does not
-/// delete them. Segment numbers are never reused, so a sidecar that is deleted late does no harm.
+/// Deletes the sidecars of segments that are not in `there` (ascending): retention deletes only the
+/// segments. Their numbers are never reused, so a sidecar that is deleted late does no harm.
 pub fn sweep(data: &Path, there: &[u32]) -> io::Result<()> {
     for number in paths::numbers(data)? {
         // Newer segments may have begun since `there` was listed.

@@ -25,7 +25,8 @@ const LINES_BYTES: usize = 256 << 10;
 /// Maximum length of a line of generated text.
 const LINE_BYTES_MAX: usize = 128;
 
-/// Distance between the sizes with a prepared body: these bounds, or a 64th of the size in between.
+/// Bounds of the distance between two sizes with a prepared body; within them, it is a 64th of the
+/// size.
 const STEP_BYTES: (u64, u64) = (64, 8192);
 
 /// Number of lines in the plain text part of a newsletter.

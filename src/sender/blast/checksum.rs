@@ -3,7 +3,8 @@ use crc_fast::{CrcAlgorithm, checksum_combine, crc32_iscsi};
 
 pub use crc_fast::crc32_iscsi as crc32c;
 
-/// The checksum of a prefix, to compute that of `front ++ rest` from that of `rest`.
+/// The checksum of a prefix `front`, for computing the checksum of `front ++ rest` from the
+/// checksum of `rest`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Front(u32);
 

@@ -46,7 +46,7 @@ pub struct MessageHead {
 }
 
 impl MessageHead {
-    /// `text` contains [`NUMBER`] any number of times and [`CHECKSUM`] once.
+    /// Finds the placeholders in `text`: [`NUMBER`] any number of times, and [`CHECKSUM`] once.
     pub fn new(text: &str) -> MessageHead {
         let numbers = text.match_indices(NUMBER).map(|(at, _)| at).collect();
         let checksum = text.find(CHECKSUM).expect("every head has a checksum");

@@ -8,7 +8,7 @@ use crate::wording::excerpt;
 /// and four octets per cell.
 pub const LIST_BYTES_MAX: u64 = 1 << 30;
 
-/// Maximum length of an address; RFC 5321 section 4.5.3.1.3 requires 254.
+/// Maximum length of an address; RFC 5321 section 4.5.3.1.3 requires servers to accept 254.
 const MAILBOX_BYTES_MAX: usize = 900;
 
 /// Maximum number of characters of a bad row that an error shows.
@@ -275,8 +275,8 @@ fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), RowErr
     }
 }
 
-/// Appends a quoted cell. `text` starts after the opening quote; returns the text after the closing
-/// one.
+/// Appends a quoted cell to `text`. `quoted` starts after the opening quote. Returns what follows
+/// the closing quote, without blanks.
 fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, RowError> {
     let mut rest = quoted;
     loop {

@@ -1,7 +1,7 @@
 //! The date of a blast's messages.
 use std::fmt;
 
-/// Maximum length, in octets: twice that of a date as RFC 5322 spells it.
+/// Maximum length, in octets: twice the length of a date in the format of RFC 5322.
 const DATE_BYTES_MAX: usize = 60;
 
 /// The value of a Date field: 1 to 60 printable ASCII characters. Whether they are a date (RFC 5322
@@ -15,7 +15,7 @@ pub struct MessageDate(String);
 pub struct NotADate(String);
 
 impl MessageDate {
-    /// Errors: the text is empty, too long, or has other characters.
+    /// Checks the text. Errors: it is empty, too long, or not printable ASCII.
     pub fn new(text: impl Into<String>) -> Result<MessageDate, NotADate> {
         let text = text.into();
         let is_printable = text.bytes().all(|octet| matches!(octet, b' '..=b'~'));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Settings ─▶ Plan (once: bodies, templates, recipients; shared by all threads)
-//!               └─▶ Blast: Source, one a thread: takes the next number
+//!               └─▶ Blast: Source, one per thread: takes the next number
 //!                     number ─▶ size, body, recipients, moment ─▶ Mail
 //! ```
 //!

@@ -51,8 +51,8 @@ impl Schedule {
         }
     }
 
-    /// Returns when the message is due, in ns since the start of sending; `None` if that is after
-    /// the end.
+    /// Returns when the message is due, in ns since the start of sending; `None` if that is not
+    /// before the end.
     ///
     /// `number` must not decrease. Poisson arrivals cost 15 ns for each number since the last call,
     /// because every thread adds up the gaps of all messages, which avoids communication between

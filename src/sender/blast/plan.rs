@@ -32,7 +32,7 @@ const MESSAGE_BYTES_MAX: u64 = 256 << 20;
 /// The source of the content.
 #[derive(Debug, Clone)]
 pub enum BlastContent {
-    /// Newsletters of these sizes, without attachments.
+    /// Newsletters; the sizes do not include attachments.
     Generated(Sizes),
     /// A template.
     Template(Template),
@@ -75,7 +75,7 @@ pub enum PlanError {
         /// The smallest possible size.
         smallest: u64,
     },
-    /// Messages with their attachments would be too large; the payload is their size.
+    /// Messages with their attachments would be this large, in bytes, which is too large.
     #[error("expected messages of at most 256M including attachments, found {0} bytes")]
     TooLarge(u64),
     /// The reverse-path is not an address.

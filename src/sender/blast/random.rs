@@ -25,9 +25,9 @@ pub enum Purpose {
     Arrival,
     /// Placeholders of templates.
     Placeholder,
-    /// Generated text; the number is the body's number.
+    /// Generated text, and the spelling of its words.
     Text,
-    /// Generated attachments; the number is the body's number.
+    /// Generated attachments; the number is the size.
     Attachment,
     /// The name of a run.
     Run,

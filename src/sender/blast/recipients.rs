@@ -13,7 +13,8 @@ pub const PER_MESSAGE_MAX: u64 = 10_000;
 /// Maximum number of generated addresses.
 pub const GENERATED_MAX: u64 = 1_000_000_000_000;
 
-/// The number of recipients per message: successive messages take successive numbers of the range.
+/// The number of recipients per message. It grows by one with each message, from `low` to `high`,
+/// and then starts over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PerMessage {
     low: u64,

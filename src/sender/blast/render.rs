@@ -16,8 +16,8 @@ use super::template::{
 };
 use crate::smtp::client::{ContentForm, OutgoingMail};
 
-/// Maximum number of octets of text in an encoded word, which limits the word to 75 (RFC 2047
-/// section 2).
+/// Maximum number of octets of text in an encoded word, which keeps the word within 75 characters
+/// (RFC 2047 section 2).
 const WORD_BYTES: usize = 45;
 
 /// A template with the parts that remain to be filled in.
@@ -26,7 +26,7 @@ pub struct Rendering {
     fields: TemplatePieces,
     /// The body up to its last value.
     body: TemplatePieces,
-    /// The rest of the body including attachments; dot-stuffed for DATA if it contains such dots.
+    /// The rest of the body including attachments; dot-stuffed for DATA if `form` says so.
     tail: Arc<Vec<u8>>,
     /// The length of the tail without stuffed dots.
     tail_bytes: usize,

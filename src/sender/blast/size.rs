@@ -4,8 +4,8 @@ use super::random::Random;
 /// Maximum size of a message.
 pub const SIZE_MAX: u64 = 64 << 20;
 
-/// A lognormal distribution is cut off at this number of deviations; 1 message in 30,000 would be
-/// beyond.
+/// A lognormal distribution is cut off at this number of deviations; on either side, 1 message in
+/// 30,000 would be beyond.
 const SIGMAS_MAX: f64 = 4.0;
 
 /// Maximum number of distinct sizes.
@@ -96,7 +96,7 @@ impl Sizes {
         choices(text, size)
     }
 
-    /// Draws a size. Costs at most 20 ns, and nothing if there is only one.
+    /// Draws a size. Costs about 20 ns, more with many choices, and nothing if there is only one.
     pub fn draw(&self, random: &mut Random) -> u64 {
         match self {
             Sizes::Choices(choices) if choices.len() == 1 => choices[0].0,

@@ -191,7 +191,7 @@ impl TemplateParser<'_> {
         while let Some(at) = memchr::memmem::find(rest, b"{{") {
             let column = line.len() - rest.len() + at + 1;
             let inside = &rest[at + 2..];
-            // The text may itself contain "{{", see `literal braces`.
+            // `{{{{}}` stands for a literal `{{`.
             let from = if inside.starts_with(b"{{}}") { 2 } else { 0 };
             let end = memchr::memmem::find(&inside[from..], b"}}")
                 .ok_or_else(|| self.error(column, TemplateFault::PlaceholderWithoutEnd))?;

@@ -20,7 +20,7 @@ pub struct WordStream {
 }
 
 impl WordStream {
-    /// `number` is the number of the text.
+    /// Starts the stream with this number.
     pub fn new(seed: u64, number: u64) -> WordStream {
         WordStream { random: Random::new(seed, number, Purpose::Text), lines: 0 }
     }

@@ -53,7 +53,7 @@ impl<N: Network> Engine<'_, N> {
         fault: Option<SessionFault>,
         requested_ns: u64,
     ) {
-        // The failure was already counted as a reply.
+        // Such a failure was already counted as a reply.
         let is_counted =
             matches!(fault, Some(SessionFault::Closing | SessionFault::Refused { .. }));
         let why = match end {
@@ -74,8 +74,8 @@ impl<N: Network> Engine<'_, N> {
         }
     }
 
-    /// Moves messages that wait for a closed connection to another one. If the connection was
-    /// useless, they are not sent.
+    /// Moves messages that wait for a closed connection to another one. If the connection was not
+    /// useful, or no other can be opened, ends them as deferred or not sent.
     fn move_queue(&mut self, pooled: PooledConnection<Box<OutgoingMail>>, target: TargetState) {
         let slot = if target == TargetState::Serves { self.open(pooled.lane) } else { None };
         if let Some(slot) = slot {
@@ -110,7 +110,7 @@ enum TargetState {
     Refuses(Option<ReplyCode>),
 }
 
-/// Returns whether the target sent a reply that nothing had asked for, so client and server no
+/// Returns whether the target sent a reply that no command had requested, so client and server no
 /// longer agree on what is a command.
 fn is_out_of_step(fault: Option<SessionFault>) -> bool {
     match fault {

@@ -13,7 +13,7 @@ use crate::tls::{Failure, Secured};
 
 /// Maximum number of slices in one write.
 const SLICES_MAX: usize = 64;
-/// Usual number of slices; preparing the maximum each time costs more than writing them.
+/// Usual number of slices; preparing the maximum each time would cost more than the write itself.
 const SLICES_FEW: usize = 8;
 /// Octets written for one connection before the others get their turn.
 const TURN_BYTES_MAX: usize = 1 << 20;
@@ -82,7 +82,7 @@ impl TargetConn {
         TargetConn { stream, session, protection, is_connected, requested_us, active_us, pieces }
     }
 
-    /// Returns whether the target has sent anything.
+    /// Returns whether the session was ever open for messages.
     pub fn has_opened(&self) -> bool {
         self.session.is_open()
     }
@@ -306,7 +306,7 @@ impl TargetConn {
         Ok(TurnNeeds::Event)
     }
 
-    /// Does the same under TLS: sealed octets are written before more are sealed.
+    /// Does what `flush` does, under TLS: writes sealed octets before it seals more.
     fn flush_sealed(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
         let (mut written, now_us) = (0, ledger.now_us());
         while let Protection::Tls(tls) = &mut self.protection {
@@ -354,15 +354,15 @@ impl TargetConn {
         self.stream.write(&slices[..self.pieces])
     }
 
-    /// Returns whether the target has been silent for longer than `max`, while something is
-    /// expected of it.
+    /// Returns whether nothing was sent or received for longer than `max`, while something is
+    /// expected of the target.
     pub fn is_stalled(&self, now_us: u64, max: Duration) -> bool {
         let waits = !self.is_connected || self.session.waits() || self.is_handshaking();
         waits && Duration::from_micros(now_us.saturating_sub(self.active_us)) > max
     }
 
-    /// Closes the account of the connection, on which `started` messages were started: reports the
-    /// outcome of messages in progress.
+    /// Ends the connection, over which `started` messages were begun: reports the outcome of
+    /// messages in progress, and records the session.
     pub fn close(&mut self, started: u64, ledger: &mut SendLedger) {
         if let Protection::Tls(tls) = &mut self.protection {
             tls.close(&mut self.stream);

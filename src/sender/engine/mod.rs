@@ -1,7 +1,7 @@
 //! The event loop of one sending thread: does what its scheduler decides.
 //!
-//! A round: due messages go to idle connections; then events, each of which is
-//! a read, what the session makes of it, the next message for it, and one write. Per message, with
+//! A round: due messages go to idle connections; then events are handled. Each event takes
+//! a read, what the session makes of it, its next message, and one write. Per message, with
 //! one command per round trip: four reads and four writes; epoll_wait is shared.
 mod checks;
 mod closing;
@@ -39,11 +39,11 @@ pub(super) struct Engine<'a, N> {
     scratch: Vec<u8>,
     /// Connections by slot.
     connections: BySlot<TargetConn>,
-    /// Connections that have more to write but will get no event.
+    /// Connections that have something to do but may get no event.
     again: Vec<ConnectionSlot>,
     error: Option<SendingError>,
     checked_ns: u64,
-    /// Number of answered messages when the scheduler was last notified.
+    /// Number of answered messages when `SharedRun::last_answer` was last set.
     answered: u64,
     /// The progress last reported to the owner.
     reported: ReportedProgress,
@@ -390,7 +390,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 }
 
-/// Returns a function for what the connection in a slot can do.
+/// Returns a function that returns what the connection in a slot can do.
 fn readiness_in(connections: &BySlot<TargetConn>) -> impl Fn(ConnectionSlot) -> Readiness {
     |slot| connections.get(slot).map_or(Readiness::Ending, TargetConn::readiness)
 }

@@ -4,12 +4,12 @@ use std::fmt;
 /// Maximum number of bad rows that an error names.
 const NAMED_MAX: usize = 10;
 
-/// How a bad row can be mended.
+/// How a bad row can be corrected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowRemedy {
     /// The row can be removed.
     Remove,
-    /// The row can be made a comment, by `#` before it.
+    /// The row can be made a comment by putting `#` before it.
     Comment,
 }
 

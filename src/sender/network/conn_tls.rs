@@ -18,7 +18,7 @@ use crate::tls::{
 /// Octets sealed at once: a few records, so that a large message is not held in memory twice.
 const BATCH_BYTES_MAX: usize = 4 * CONTENT_BYTES_MAX;
 
-/// A buffer shared by the connections of a thread; only one at a time seals.
+/// Buffers shared by the connections of a thread; only one connection at a time seals.
 #[derive(Debug, Default)]
 pub struct SealingBuffers {
     /// Small slices, joined to fill a record.
@@ -285,7 +285,7 @@ mod tests {
         }
     }
 
-    /// A connection whose handshake is done, over a socket with little room.
+    /// Returns a connection whose handshake is done, over a socket with little room.
     fn established() -> (TargetTls, TargetStream, Target) {
         let folder = tempfile::tempdir().unwrap();
         let now = crate::time::ProcessClock::get().unix();

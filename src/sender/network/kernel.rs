@@ -28,7 +28,7 @@ pub struct TargetEvent {
 }
 
 impl TargetEvent {
-    /// Returns the slot and the meaning of an event; the alarm has no slot.
+    /// Returns the slot and the meaning of an event; no connection has the slot of the alarm.
     pub fn from_event(event: &Event) -> (ConnectionSlot, TargetEvent) {
         let is_ended = event.is_read_closed();
         (

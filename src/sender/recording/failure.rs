@@ -44,7 +44,7 @@ pub enum ConnectionFailure {
     /// The target closed the connection while it owed replies.
     #[error("the target closed the connection before sending all replies")]
     RepliesMissing,
-    /// The target closed the connection although nothing was sent over it.
+    /// The target closed the connection before a message was sent over it.
     #[error("the target closed it before a message was sent")]
     ClosedUnused,
     /// The target sent nothing for this time, although it owed a reply.

@@ -25,7 +25,7 @@ pub struct SendLedger {
     /// Buffer from which connections write, shared because only one writes at a time. It stays in
     /// the processor's cache, and connections that wait for replies need no memory for it.
     pub write_buffer: Vec<u8>,
-    /// The same for sealed octets.
+    /// Buffers for sealed octets, shared for the same reason.
     pub sealing: SealingBuffers,
     /// The current time.
     pub now_ns: u64,
@@ -37,7 +37,7 @@ pub struct SendLedger {
     pub resends: Resends,
     /// Messages to send on another connection, in the order in which they were turned away.
     pub turned_away: Vec<(DueMessage, Box<OutgoingMail>)>,
-    /// When the last message could have been begun, once that is known.
+    /// When this thread stopped beginning messages; `None` while it begins them.
     pub ended_ns: Option<u64>,
     /// Mails for reuse; boxed, because sessions pass them on.
     #[expect(clippy::vec_box, reason = "they come and go as boxes")]
@@ -163,7 +163,7 @@ impl SendLedger {
         self.is_waiting = false;
     }
 
-    /// Returns a message that will not be sent, and that no session has.
+    /// Reports the outcome of a message that will not be sent, and that no session has.
     pub fn return_unsent(&mut self, due: &DueMessage, mail: Box<OutgoingMail>) {
         let codes = vec![None; mail.recipients().len()];
         let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: self.now_ns };
@@ -187,8 +187,8 @@ impl SendLedger {
         }
     }
 
-    /// Counts and records the messages that the source still had, after all threads have ended; the
-    /// last of them could have begun a message until `ended_ns`.
+    /// Counts and records the messages that the source still had, after all threads have ended.
+    /// `ended_ns` is when the last thread stopped beginning messages.
     pub fn count_overdue(&mut self, ended_ns: u64) {
         self.begin_round();
         while let Some(due_ns) = self.source.overdue(ended_ns) {

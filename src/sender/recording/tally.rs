@@ -18,7 +18,7 @@ const EXAMPLE_BYTES_MAX: usize = 200;
 pub enum FailureKind {
     /// A command or payload got a reply with this code, 4xx or 5xx.
     Reply(Phase, ReplyCode),
-    /// A connection could not be opened, or the target sent no greeting.
+    /// A connection could not be opened, or ended before it was useful.
     Connection,
     /// A connection ended before the session was complete.
     Session,
@@ -28,7 +28,7 @@ pub enum FailureKind {
     Withheld(Withheld),
 }
 
-/// Formats a kind as a person knows it: `RCPT 550`, `end of data 451`, `TLS peer_unknown_ca`,
+/// Formats a kind for people: `RCPT 550`, `end of data 451`, `TLS peer_unknown_ca`,
 /// `connection`.
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -50,7 +50,7 @@ impl fmt::Display for FailureKind {
 pub struct FailureCount {
     /// How often it happened.
     pub count: u64,
-    /// The first of them.
+    /// The first occurrence.
     pub example: FailureExample,
 }
 
@@ -104,8 +104,8 @@ pub struct SendingTally {
     pub withheld: u64,
     /// Requested, or due before sending ended, but never begun.
     pub not_started: u64,
-    /// Sent again on another connection, because the target ended theirs with 421 before accepting
-    /// any of them.
+    /// Sent again on another connection, because the target ended theirs with 421 before their end
+    /// of data, after it had accepted an earlier message.
     pub resent: u64,
     /// Sent by DATA although a careless server could mistake a part of them for the end of data.
     pub ambiguous: u64,

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 /// A queue of waiting items, sorted by key; items with equal keys keep their order of arrival.
 ///
 /// If the caller keeps the queue full before each `pop`, the items come out sorted, provided that
-/// no item is late by more places than the queue holds.
+/// each item is late by fewer places than the queue holds.
 #[derive(Debug)]
 pub struct ReadAhead<K, T> {
     heap: BinaryHeap<AheadEntry<K, T>>,
@@ -21,7 +21,7 @@ struct AheadEntry<K, T> {
 }
 
 impl<K: Ord, T> ReadAhead<K, T> {
-    /// `room` is the number of items to look ahead, at least 1.
+    /// Creates an empty queue for `room` items, at least 1.
     pub fn new(room: usize) -> ReadAhead<K, T> {
         ReadAhead { heap: BinaryHeap::new(), room: room.max(1), pushed: 0 }
     }

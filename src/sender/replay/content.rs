@@ -54,7 +54,7 @@ impl ContentError {
 }
 
 impl<'a> ReplayContent<'a> {
-    /// Makes a source for the messages of a folder.
+    /// Provides the messages of a folder, with these changes.
     pub fn new(folder: &'a Folder, rewriting: Rewriting, marks: Marks) -> ReplayContent<'a> {
         ReplayContent { maps: Maps::new(folder), rewriting, marks }
     }

@@ -72,7 +72,7 @@ pub struct Feed<'a> {
     retries: Retries,
     in_progress: HashMap<u64, MessageInProgress>,
     next_ticket: u64,
-    /// The latest time that the sender passed.
+    /// The latest time that the sender has reported.
     now_ns: u64,
     resume_log: ResumeLog,
     tally: Arc<ReplayTally>,
@@ -97,7 +97,7 @@ enum NextMessage {
 }
 
 impl<'a> Feed<'a> {
-    /// `resume` is where outcomes are written, and has what was sent before.
+    /// Creates the source. `resume`: where outcomes are written, and what was sent before.
     pub fn new(
         plan: ReplayPlan<'a>,
         content: ReplayContent<'a>,
@@ -121,8 +121,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Admits more messages if there are none left. Announces them in the resume file first, if
-    /// there is one: a message that the file does not name was never sent.
+    /// Plans more messages if none are left, and announces them in the resume file, if there is
+    /// one: a message that the file does not name was never sent.
     fn announce_more(&mut self) -> Result<(), FeedError> {
         if !self.announced.is_empty() {
             return Ok(());
@@ -237,7 +237,7 @@ impl<'a> Feed<'a> {
         let is_all = it.remaining.is_none() && accepted + rejected == 0;
         let remaining: Remaining = (!is_all).then_some(remaining.into());
         match &remaining {
-            // A message that was partly sent before already says so.
+            // If the message was partly sent before, the resume file already says so.
             _ if is_not_sent => self.resume_log.not_sent(id),
             None => self.resume_log.not_sent(id),
             Some(positions) => self.resume_log.partly(id, positions),

@@ -1,4 +1,4 @@
-//! A replay against targets that do anything.
+//! Replays to targets that answer arbitrarily.
 use super::*;
 use crate::log::reader::Folder;
 use crate::sender::input::Positive;
@@ -29,7 +29,7 @@ fn feed<'a>(
     (Feed::new(plan, content, options, resume, tally.clone()), tally)
 }
 
-/// `count` messages in two sessions that alternate, a millisecond apart.
+/// Creates a folder with `count` messages of two sessions that alternate, a millisecond apart.
 fn data(path: &Path, count: u32) -> Folder {
     let messages: Vec<_> =
         (0..count).map(|n| stored(n, u64::from(n % 2), 1_000_000 * u64::from(n + 1))).collect();
@@ -42,7 +42,7 @@ fn subject(mail: &OutgoingMail) -> String {
     String::from_utf8(content).unwrap().lines().next().unwrap().replace("Subject: ", "")
 }
 
-/// Returns all messages; each is accepted before the next is asked for.
+/// Returns all messages; each is accepted before the next is requested.
 fn due_messages(feed: &mut Feed<'_>) -> Vec<(String, DueMessage)> {
     let (mut mail, mut due_messages) = (OutgoingMail::default(), Vec::new());
     loop {
@@ -86,8 +86,8 @@ fn messages_have_their_moments_and_lanes() {
     assert!(tally.is_all_accepted());
 }
 
-/// What is to be sent again leaves before what was asked for earlier and is due later; its lane is
-/// its own.
+/// A message that is sent again leaves before one that was requested earlier but is due later. It
+/// has a lane of its own.
 #[test]
 fn what_is_sent_again_overtakes() {
     let path = tempfile::tempdir().unwrap();
@@ -129,8 +129,8 @@ fn what_is_sent_again_overtakes() {
     assert_eq!((tally.count(ReplayCount::Accepted), tally.count(ReplayCount::Retried)), (3, 2));
 }
 
-/// What each recipient of the only message is answered, try by try (0 for no reply); how it is
-/// counted.
+/// Checks how a message is counted. `tries`: the reply code for each remaining recipient in each
+/// attempt; 0 for no reply.
 #[track_caller]
 fn check(tries: &[(SessionEnd, &[u16])], expected: &[(ReplayCount, u64)]) {
     let path = tempfile::tempdir().unwrap();
@@ -178,7 +178,7 @@ fn only_those_deferred_are_tried_again() {
         &[(Accepted, 1), (RecipientsAccepted, 3), (Retried, 1)],
     );
     check(
-        // A recipient rejected before the connection was lost had no last word either.
+        // A recipient that was rejected before the connection was lost is tried again, too.
         &[
             (SessionEnd::NotSent, &[250, 550, 0]),
             (SessionEnd::NotSent, &[0, 0, 0]),
@@ -190,7 +190,7 @@ fn only_those_deferred_are_tried_again() {
     // LMTP: the last reply came, and then the connection was lost (RFC 2033 section 4.2).
     check(&[(SessionEnd::Unknown, &[250, 0, 0])], &[(Unknown, 1), (RecipientsAccepted, 1)]);
     check(&[(SessionEnd::Unknown, &[250, 250, 250])], &[(Accepted, 1), (RecipientsAccepted, 3)]);
-    // Replies that no standard knows.
+    // Replies with codes that no standard defines.
     check(
         &[(answered, &[250, 354, 250]), (answered, &[999]), (answered, &[0])],
         &[(Deferred, 1), (RecipientsAccepted, 2), (Retried, 2)],
@@ -239,10 +239,10 @@ fn damaged_mail_is_skipped_and_reported() {
     assert!(!tally.is_all_accepted());
 }
 
-/// A target that does anything, and what it has accepted.
+/// A target that answers arbitrarily, and what it has accepted.
 #[derive(Default)]
 struct ScriptedTarget {
-    /// By subject and recipient: how often it was accepted.
+    /// By subject and recipient: how often the message was accepted.
     accepted: BTreeMap<(String, String), u32>,
     rejected: BTreeMap<(String, String), u32>,
 }
@@ -259,7 +259,7 @@ enum ScriptedAnswer {
 }
 
 impl ScriptedTarget {
-    /// What it does with a mail, and what the sender sees of it.
+    /// Answers a mail. Returns what the sender sees of the answer.
     fn take(
         &mut self,
         mail: &OutgoingMail,
@@ -295,7 +295,8 @@ impl ScriptedTarget {
     }
 }
 
-/// Sends with `answers`, then stops; `Killed`: without another word to the resume file.
+/// Sends until `answers` end, then stops. After `Killed`, nothing more is written to the resume
+/// file.
 fn send(
     feed: Feed<'_>,
     target: &mut ScriptedTarget,

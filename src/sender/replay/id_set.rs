@@ -24,7 +24,7 @@ impl IdSet {
         (segment == id.segment && id.slot < end).then_some(start..end)
     }
 
-    /// Inserts an id.
+    /// Inserts an id. A slot of `u32::MAX` is ignored: no segment has it.
     pub fn insert(&mut self, id: MessageId) {
         if id.slot < u32::MAX {
             self.insert_range(id.segment, id.slot..id.slot + 1);
@@ -155,7 +155,7 @@ mod tests {
             ("17", None),
             ("", None),
             ("1:4294967294", Some((1, 4294967294..4294967295))),
-            ("1:4294967295", None), // no file has that many slots
+            ("1:4294967295", None), // no segment has that many slots
         ] {
             assert_eq!(parse_range(text), expected, "{text}");
         }

@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn a_session_keeps_its_lane_while_its_messages_wait() {
         let mut lanes = Lanes::default();
-        let (a, b) = ((1, 7), (2, 7)); // numbers begin anew with each start of sinkd
+        let (a, b) = ((1, 7), (2, 7)); // session numbers of two starts of sinkd
         for session in [a, b, a] {
             lanes.enter(session);
         }

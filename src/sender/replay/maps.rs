@@ -7,7 +7,7 @@ use crate::log::Slot;
 use crate::log::reader::{Folder, Mapped, ReadError};
 
 /// Maximum number of mapped segments. Messages received at about the same time are in as many
-/// segments as sinkd had workers; each large message has its own segment.
+/// segments as sinkd had workers; each large message has a dedicated segment.
 const MAPS_MAX: usize = 64;
 /// Maximum number of blocks of 256 KiB touched in our mappings: 64 MiB, and at most one more
 /// message. Other blocks may or may not be in the page cache.

@@ -9,7 +9,7 @@ use crate::log::Slot;
 const MARKS_MAX: usize = 32;
 /// Maximum length of a header line without its CRLF (RFC 5322 section 2.1.1).
 const LINE_BYTES_MAX: usize = 998;
-/// Maximum length of a placeholder's value, which is a time.
+/// Maximum length of a placeholder's value; the longest value is a time.
 const PLACEHOLDER_BYTES_MAX: usize = 35;
 
 /// The fields, parsed.

@@ -8,7 +8,7 @@ use crate::sender::input::Positive;
 pub enum ReplayPace {
     /// The recorded times, scaled by `speed`.
     Original {
-        /// The speed factor: 1 is the original speed, 4 sends an hour in a quarter of one.
+        /// The speed factor: 1 is the original speed, 4 sends an hour of mail in 15 minutes.
         speed: Positive,
     },
     /// A fixed number of messages per second, evenly, in the original order.
@@ -37,8 +37,8 @@ impl Departures {
     }
 
     /// Returns when the next message leaves, in ns since the start of sending; never decreases.
-    /// `left_ns` is its original departure (Unix ns). If the clock was set back at that time, no
-    /// pause results.
+    /// `None`: as soon as a connection has room for it. `left_ns` is its original departure (Unix
+    /// ns). Where the clock had been set back, there is no pause.
     pub fn next(&mut self, left_ns: u64) -> Option<u64> {
         let first_left_ns = *self.first_left_ns.get_or_insert(left_ns);
         let due_ns = match self.pace {

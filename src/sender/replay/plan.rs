@@ -7,7 +7,7 @@ use super::ahead::ReadAhead;
 use super::lanes::Lanes;
 
 /// Number of messages to look ahead when sorting by departure. The log is in the order of commits;
-/// a message that took longer to arrive than this many others is sent late. Takes 8 MiB.
+/// a message is sent late if this many others overtook it while it arrived. Takes 8 MiB.
 pub const LOOK_AHEAD: usize = 65_536;
 
 /// The part of a folder to send.
@@ -77,8 +77,8 @@ fn find(folder: &Folder, id: MessageId) -> Result<Slot, ReadError> {
     if slot.is_message() { Ok(slot) } else { Err(ReadError::NoSuchMessage { id }) }
 }
 
-/// Sorts ids in the order of a listing, without duplicates; ids without a message come first. Costs
-/// a read per id.
+/// Sorts ids in the order of a listing, without duplicates; of each start of sinkd, ids without a
+/// message come first. Costs a read per id.
 pub fn in_order(folder: &Folder, ids: Vec<MessageId>) -> Vec<MessageId> {
     let key = |id: MessageId| {
         let received_at_ns = find(folder, id).map_or(0, |slot| slot.facts().received_at_ns);
@@ -101,7 +101,7 @@ pub fn left_ns(slot: &Slot) -> u64 {
 }
 
 impl<'a> ReplayPlan<'a> {
-    /// `look_ahead` is usually [`LOOK_AHEAD`].
+    /// Plans to send the messages of `selection`. `look_ahead` is usually [`LOOK_AHEAD`].
     pub fn new(
         folder: &'a Folder,
         selection: &Selection,
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
     use crate::sender::replay::testkit::{folder, stored};
 
-    /// Checks the order in which messages leave that were received a millisecond apart.
+    /// Checks the order in which messages that were received a millisecond apart leave.
     #[track_caller]
     fn check(transactions_us: &[u32], look_ahead: usize, expected: &[usize]) {
         let data = tempfile::tempdir().unwrap();

@@ -213,7 +213,7 @@ impl RecipientMap {
     }
 }
 
-/// Reads the next row, cut off at the maximum length. Returns `false` at the end.
+/// Reads the next row, cut off one octet above the maximum length. Returns `false` at the end.
 fn next_row(file: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
     row.clear();
     let mut is_any = false;
@@ -235,8 +235,8 @@ fn next_row(file: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
     }
 }
 
-/// Splits off the first word, which ends at a space or comma outside of quotes; the rest starts
-/// after the separators.
+/// Splits off the first word, which ends at a blank or comma outside of quotes; the rest starts
+/// after the blanks.
 fn token(text: &[u8]) -> (&[u8], &[u8]) {
     let (mut at, mut is_quoted) = (0, false);
     while let Some(octet) = text.get(at) {

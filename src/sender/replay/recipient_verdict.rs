@@ -12,8 +12,8 @@ pub(super) struct RecipientVerdict {
 }
 
 impl RecipientVerdict {
-    /// `sent_to` has the positions in the stored envelope; without it, all recipients were sent, in
-    /// order.
+    /// Derives the verdict from an outcome. `sent_to` has the positions of its recipients in the
+    /// stored envelope; `None` for all recipients, in order.
     pub fn of(outcome: &Outcome<'_>, sent_to: Option<&[u32]>) -> RecipientVerdict {
         let mut verdict = RecipientVerdict {
             accepted: 0,

@@ -1,6 +1,6 @@
 //! The resume file: records what was sent, so that an interrupted replay can continue.
 //!
-//! The file is text and only ever appended to; each line is one write:
+//! The file is text, to which whole lines are appended:
 //!
 //! ```text
 //! sinkd-replay 1
@@ -10,8 +10,8 @@
 //! --
 //! g 17:0-255 18:0-9      may be sent from now on
 //! d 17:0-254 18:0-9      done: the target has answered for every recipient, permanently
-//! n 17:255               not sent, or deferred: it remains as it is
-//! p 17:255 0,3           of it, the recipients at these positions remain
+//! n 17:255               not sent, or deferred: all recipients that remained still remain
+//! p 17:255 0,3           the recipients of this message at these positions remain
 //! u 17:255 0             its end of data went out, and no reply came for these
 //! ```
 //!
@@ -155,8 +155,8 @@ impl Resume {
                     }
                     good_bytes += line.len() as u64 + 1;
                 }
-                // After a power loss, the end of the file may contain anything, so a bad line must
-                // be the last one.
+                // After a power loss, the end of the file may contain anything, but no valid line
+                // may follow a bad one.
                 ResumeLine::Whole(_) => bad = bad.or(Some(number)),
                 ResumeLine::Cut(_) => break,
             }

@@ -1,15 +1,15 @@
 //! Reads the lines of a resume file.
 use std::io::{self, BufRead};
 
-/// Maximum length of a line in octets: one write about 64 messages, or the remaining recipients of
-/// one message.
+/// Maximum length of a line in octets. A line names up to 64 messages, or the remaining recipients
+/// of one message.
 const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// A line, as far as the file has it.
 pub enum ResumeLine {
     /// A line that ends with a line feed, without it.
     Whole(String),
-    /// The end of the file, and what stands there without a line end.
+    /// The end of the file: its last text, which has no line end.
     Cut(String),
 }
 

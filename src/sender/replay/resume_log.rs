@@ -24,7 +24,7 @@ pub(super) struct ResumeLog {
     error: Option<ResumeError>,
 }
 
-/// Outcomes that are not in the resume file yet. Empty without one.
+/// Outcomes that are not in the resume file yet. Empty if there is no file.
 #[derive(Default)]
 struct UnwrittenOutcomes {
     done: IdSet,
@@ -44,7 +44,7 @@ impl UnwrittenOutcomes {
 }
 
 impl ResumeLog {
-    /// `resume` is where outcomes are written, and has what was sent before.
+    /// Creates the log. `resume`: where outcomes are written, and what was sent before.
     pub fn new(resume: Option<(Resume, SentBefore)>) -> ResumeLog {
         match resume {
             Some((resume, before)) => {
@@ -112,8 +112,8 @@ impl ResumeLog {
         }
     }
 
-    /// Records that a message ended. If none is in progress, there may be no further events for
-    /// long, so the outcomes are written immediately.
+    /// Records that a message ended. If none is in progress, the next event may be a long time
+    /// away, so the outcomes are written immediately.
     pub fn record_end(&mut self, now_ns: u64, in_progress: usize) {
         self.outcomes.ended += 1;
         let is_time = now_ns.saturating_sub(self.flushed_ns) >= FLUSH_NS;

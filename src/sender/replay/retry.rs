@@ -31,9 +31,9 @@ pub struct PendingRetry {
     pub tries: u32,
     /// The recipients that remain.
     pub remaining: Remaining,
-    /// The numbers of recipients that accepted and that rejected the message in earlier attempts.
+    /// The numbers of recipients for whom the message was accepted and rejected so far.
     pub answered: (u32, u32),
-    /// Whether all earlier attempts failed because of lost connections only.
+    /// Whether the last attempt sent nothing, because the connection failed.
     pub is_not_sent: bool,
 }
 

@@ -133,8 +133,8 @@ enum Paths {
     Utf8,
 }
 
-/// Returns the parameters without SIZE, and with SMTPUTF8 (RFC 6531 section 3.4) if a rewritten
-/// path needs it.
+/// Returns the parameters without SIZE, and with SMTPUTF8 (RFC 6531 section 3.4) if a path needs
+/// it.
 fn parameters(stored: &[u8], paths: Paths) -> Result<Vec<u8>, Unsendable> {
     check_parameters(stored)?;
     let mut kept: Vec<&[u8]> = Vec::new();

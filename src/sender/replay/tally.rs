@@ -109,7 +109,7 @@ impl ReplayTally {
         listed.iter().filter(|(other, _)| *other == kind).map(|(_, what)| what.clone()).collect()
     }
 
-    /// Returns the number of messages that need not be sent again: finished, given up, or skipped.
+    /// Returns the number of messages that this replay is done with: finished, given up or skipped.
     pub fn finished(&self) -> u64 {
         use ReplayCount::*;
         let kinds = [Accepted, PartlyAccepted, Rejected, Deferred, NotSent, Unknown, Withheld];

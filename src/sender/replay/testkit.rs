@@ -6,17 +6,17 @@ use crossbeam_channel::bounded;
 use crate::log::{Commit, Log, LogSettings, MessageId, NoRoom, Slot, SlotFacts};
 use crate::smtp::envelope::{Tag, append_field};
 
-/// A message's slot without a record.
+/// Returns a message's slot without a record.
 pub fn slot(id: MessageId) -> Slot {
     slot_of(id, 0)
 }
 
-/// A slot without a record, of a message that was received at this time.
+/// Returns a slot without a record, of a message that was received at this time.
 pub fn slot_of(id: MessageId, received_at_ns: u64) -> Slot {
     Slot::empty(id, &SlotFacts { received_at_ns, ..SlotFacts::default() })
 }
 
-/// An envelope; a recipient is a path, or a path, a space and parameters.
+/// Returns an encoded envelope. A recipient is a path, or a path, a space and parameters.
 pub fn envelope(from: &str, parameters: &str, recipients: &[&str]) -> Vec<u8> {
     let mut out = Vec::new();
     append_field(&mut out, Tag::Version, &[1]);
@@ -42,7 +42,7 @@ pub struct StoredMessage {
     pub facts: SlotFacts,
 }
 
-/// One message with a few recipients, of a session, at a time.
+/// Returns a message with one to three recipients, of this session, received at this time.
 pub fn stored(number: u32, session: u64, received_at_ns: u64) -> StoredMessage {
     let payload = format!("Subject: {number}\r\n\r\nhello\r\n").into_bytes();
     let recipients: Vec<String> =
@@ -59,7 +59,7 @@ pub fn stored(number: u32, session: u64, received_at_ns: u64) -> StoredMessage {
     StoredMessage { envelope, payload, facts }
 }
 
-/// A data folder with these messages; their ids.
+/// Creates a data folder with these messages. Returns their ids.
 pub fn folder(path: &Path, messages: &[StoredMessage]) -> Vec<MessageId> {
     let settings = LogSettings {
         segment_bytes_first: 64 << 10,
@@ -71,7 +71,7 @@ pub fn folder(path: &Path, messages: &[StoredMessage]) -> Vec<MessageId> {
     let (log, _) = Log::open(path, settings).unwrap();
     let (wake, woken) = bounded(1);
     let wake = move || {
-        // Full: a wake is on its way.
+        // If the channel is full, a wake-up is already on its way.
         let _ = wake.try_send(());
     };
     let mut writer = log.writer(Box::new(wake)).unwrap();

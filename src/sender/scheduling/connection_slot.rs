@@ -20,8 +20,7 @@ impl ConnectionSlot {
     }
 }
 
-/// Values of connections, by slot. Access costs one index; no slot is ever given back to the
-/// allocator.
+/// Values of connections, by slot. Access is an indexing operation; the table never shrinks.
 #[derive(Debug)]
 pub struct BySlot<T>(Vec<Option<T>>);
 

@@ -93,7 +93,7 @@ pub struct Closed<M> {
 /// Whether sending continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Continuation {
-    /// New messages may begin.
+    /// Nothing changes.
     Continue,
     /// Begin nothing more; messages in progress have the grace period.
     Stop,
@@ -113,7 +113,7 @@ pub struct SilentConnection {
 /// How long a connection may be silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SilenceLimit {
-    /// The longest time without an octet from the target.
+    /// The longest time without an octet in either direction.
     pub max: Duration,
     /// How the connection ends after that.
     pub then: Closing,

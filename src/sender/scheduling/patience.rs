@@ -42,7 +42,8 @@ struct Backoff {
 }
 
 impl FailedConnections {
-    /// `patience` is the time for which connections may fail while none is useful.
+    /// Starts without failures. `patience` is the time for which connections may fail while none is
+    /// useful.
     pub fn new(patience: Duration) -> FailedConnections {
         FailedConnections { patience, backoff: None, failing_ns: None, last_useful_ns: None }
     }
@@ -81,7 +82,7 @@ impl FailedConnections {
         self.failed_for(now_ns) >= LOST
     }
 
-    /// Returns for how long connections have failed with no useful one since; no time if none has.
+    /// Returns for how long connections have failed with no useful one since; 0 if none has.
     fn failed_for(&self, now_ns: u64) -> Duration {
         let since_ns = self.failing_ns.max(self.failing_ns.and(self.last_useful_ns));
         since_ns.map_or(Duration::ZERO, |since_ns| time_between(since_ns, now_ns))
@@ -132,9 +133,9 @@ mod tests {
         assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
     }
 
-    /// A story lists events by second: a number is the failure of a connection requested at that
-    /// time, `s` one while another connection is useful, `u` the end of a useful one. `!` means
-    /// that the target is given up.
+    /// A story lists events, each with its second. `f`: a connection fails at once; `l`: one fails
+    /// that was requested 5 s earlier; `s`: one fails at once while another is useful; `u`: a
+    /// useful one ends. `!` means that the target is given up.
     #[track_caller]
     fn check(story: &str) {
         let mut patience = FailedConnections::new(Duration::from_secs(10));
@@ -176,9 +177,9 @@ mod tests {
     fn the_target_is_given_up_after_patience_without_a_useful_connection() {
         check("f0 f5 f9 f10!");
         check("f100 f109 f110!"); // from the first failure, not from the start
-        check("l105 f109 f110!"); // which was asked for 5 s before
+        check("l105 f109 f110!"); // from its request, 5 s before its failure
         check("f0 f9 u9 f18 f27 f28!");
-        check("u50 l52 f59 f60!"); // and not while another one was of use
+        check("u50 l52 f59 f60!"); // not while another one was useful
         check("f0 f9 s12 f13 f22 f23!");
         check("s0 s100 s200");
     }

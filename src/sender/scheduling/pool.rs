@@ -14,7 +14,7 @@ const STAY: Duration = Duration::from_secs(1);
 /// What a connection can do, according to its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readiness {
-    /// The target has not sent its greeting yet.
+    /// The session is not open for messages yet.
     Opening,
     /// The connection can begin another message.
     Ready,
@@ -59,7 +59,7 @@ pub struct PooledConnection<M> {
     pub started: u64,
     /// When it was requested, in ns.
     pub requested_ns: u64,
-    /// Whether the target has sent its greeting.
+    /// Whether its session was ever open for messages.
     pub is_open: bool,
     /// Since when it has been idle, in ns.
     pub idle_ns: Option<u64>,
@@ -95,7 +95,7 @@ pub struct ConnectionPool<M> {
     free: Vec<ConnectionSlot>,
     /// The number of requested connections that have not ended.
     pub all: usize,
-    /// The number of connections without a greeting so far.
+    /// The number of connections whose session is not open for messages yet.
     pub opening: usize,
     /// Idle connections, and some that are no longer idle.
     idle: VecDeque<ConnectionSlot>,
@@ -234,8 +234,8 @@ impl<M> ConnectionPool<M> {
         None
     }
 
-    /// Selects the lane's connection that has been idle for longest, and ends it to make room; only
-    /// one at a time.
+    /// Selects the connection that has been idle for longest, and ends it to make room; only one at
+    /// a time.
     #[cold]
     pub fn make_room(&mut self) -> Option<ConnectionSlot> {
         if self.iter().any(|connection| connection.after_queue == AfterQueue::MakeRoom) {

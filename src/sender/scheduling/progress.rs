@@ -46,8 +46,8 @@ impl Progress {
         !matches!(self, Progress::Running { .. })
     }
 
-    /// Returns the target at the end of sending; `now` if sending has not ended. After that, no
-    /// message needed a connection that failed.
+    /// Returns the target at the end of sending; `now` if sending has not ended. Connections that
+    /// fail later don't count, because no message needs them.
     fn target(self, now: TargetAtEnd) -> TargetAtEnd {
         match self {
             Progress::Running { .. } => now,

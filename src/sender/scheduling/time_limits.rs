@@ -22,7 +22,7 @@ impl TimeLimits {
         TimeLimits { timeout: settings.timeout, grace: settings.grace, ends: settings.ends }
     }
 
-    /// Returns how long a connection may be silent on which no message depends.
+    /// Returns how long a connection on which no message depends may be silent.
     pub fn last_silence(&self) -> Duration {
         self.timeout.min(self.grace)
     }

@@ -8,7 +8,7 @@ const OVERTAKEN_MAX: usize = 16;
 /// Which message of the source would leave before the first waiting one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantedMessage {
-    /// None: a due message already waits for a connection.
+    /// None: a due message already waits for a connection, or too many messages wait.
     Nothing,
     /// Any message, because none is waiting.
     Any,

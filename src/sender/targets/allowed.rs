@@ -112,7 +112,7 @@ fn is_unassigned(address: IpAddr) -> bool {
     }
 }
 
-/// Returns whether the address is this machine, or in a private network.
+/// Returns whether the address belongs to this machine or to a private network.
 ///
 /// That includes loopback (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3); the unspecified
 /// address, which Linux treats as loopback; private (RFC 1918), unique local (RFC 4193) and
@@ -167,14 +167,14 @@ mod tests {
             ("fbff::1", false),
             ("fe80::1", true),
             ("febf::1", true),
-            ("fec0::1", false), // site-local, given up by RFC 3879
+            ("fec0::1", false), // site-local, deprecated by RFC 3879
             ("2001:db8::1", false),
             ("::ffff:10.0.0.1", true),
             ("::ffff:8.8.8.8", false),
             ("::ffff:127.0.0.1", true),
-            ("::10.0.0.1", false),     // IPv4-compatible, given up by RFC 4291
+            ("::10.0.0.1", false), // IPv4-compatible, deprecated by RFC 4291
             ("64:ff9b::a00:1", false), // NAT64 of 10.0.0.1
-            ("2002:a00:1::", false),   // 6to4 of 10.0.0.1
+            ("2002:a00:1::", false), // 6to4 of 10.0.0.1
         ] {
             assert_eq!(is_private(text.parse().unwrap()), expected, "{text}");
         }

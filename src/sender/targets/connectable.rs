@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::resolved_address::ResolvedAddress;
 
-/// How long to wait for one of several addresses.
+/// How long to wait for each of several addresses.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Returns the first address that accepts a connection. A single address is returned untested.

@@ -149,7 +149,7 @@ mod tests {
             "localhost:65536",
             "localhost:+25",
             "localhost:smtp",
-            "::1:25", // ambiguous: brackets, please
+            "::1:25", // ambiguous without brackets
             "[::1]",
             "[::1]25",
             "[localhost]:25",

@@ -69,7 +69,7 @@ pub(super) struct Shared {
     numbers: RefCell<HashMap<RawFd, u64>>,
     /// Number of connections that may be open; `None`: no limit.
     connections_max: Cell<Option<u64>>,
-    /// Number of open connections: as of the last [`Shared::count`], and those accepted since.
+    /// Number of open connections: those at the last [`Shared::count`], and those accepted since.
     open: Cell<u64>,
     /// Whether each connection is closed before the next is accepted.
     closes_each: Cell<bool>,

@@ -24,8 +24,8 @@ pub enum Flow {
     Commands { chunks: Option<Box<Transfer>> },
     /// Mail data after 354, or a BDAT chunk.
     Payload(Box<Transfer>),
-    /// The payload has arrived in full and waits for room in the log, for a flush, or for its own
-    /// segment to be renamed into place. Nothing is read meanwhile.
+    /// The payload has arrived in full and waits for room in the log, for a flush, or for its
+    /// dedicated segment to be renamed into place. Nothing is read meanwhile.
     Waiting(Box<Transfer>),
     /// Input after XCLIENT, which is read only once the named client has been admitted.
     Undecided,
@@ -47,10 +47,10 @@ impl Flow {
     pub const COMMANDS: Flow = Flow::Commands { chunks: None };
 }
 
-/// What distinguishes a connection.
+/// Identifies a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnId {
-    /// Distinguishes it from earlier ones in the same place in the table.
+    /// Distinguishes the connection from earlier ones in the same place in the table.
     pub serial: u32,
     /// The session's number in slots: start count of sinkd, worker, sequence number.
     pub session: u64,
@@ -158,7 +158,7 @@ impl Conn {
         }
     }
 
-    /// Returns whether mail data is being received or waits.
+    /// Returns whether a payload is being received or discarded, or waits.
     pub fn is_transferring(&self) -> bool {
         matches!(self.flow, Flow::Payload(_) | Flow::Waiting(_) | Flow::Discard { .. })
     }

@@ -3,7 +3,7 @@
 /// Times of a connection on its worker's clock.
 #[derive(Debug)]
 pub struct ConnTimes {
-    /// When its session began, µs: usually with the connection.
+    /// When its session began, µs: usually when the connection did.
     pub opened_us: u64,
     /// When its client last sent octets, or took some of the replies that it had left unread; ms.
     pub last_active_ms: u64,

@@ -22,7 +22,7 @@ pub struct ConnTls {
 /// The phase that TLS is in.
 #[derive(Debug)]
 pub enum Layer {
-    /// The handshake: nothing is encrypted yet.
+    /// The handshake: no content can be encrypted yet.
     Handshake(Handshake),
     /// The handshake is done.
     Records(Box<Records>),

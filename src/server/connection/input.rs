@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::tls::RECORD_BYTES_MAX;
 
-/// Octets of input read at a time. Input that can't be consumed yet is held in a buffer of the
+/// Limit on the octets of one read. Input that can't be consumed yet is held in a buffer of the
 /// connection.
 const INPUT_BYTES_MAX: usize = 64 << 10;
 
@@ -137,7 +137,7 @@ impl Input {
 
     /// Takes in a decrypted record: the first `octets` of the encrypted octets, with its content at
     /// `place` in them. The content stays where it is, and unread input moves up to it: usually
-    /// that is nothing, or part of a line.
+    /// there is none, or only part of a line.
     pub fn opened(&mut self, place: Range<usize>, octets: usize) {
         let from = self.sealed.start + place.start;
         let unread = self.end - self.start;
@@ -146,7 +146,7 @@ impl Input {
         self.skip_sealed(octets);
     }
 
-    /// Puts encrypted octets that an earlier turn left over after the unread input.
+    /// Puts encrypted octets, left over from an earlier turn, after the unread input.
     pub fn put_sealed(&mut self, octets: &[u8]) {
         self.sealed = self.end..self.end + octets.len();
         self.bytes[self.sealed.clone()].copy_from_slice(octets);

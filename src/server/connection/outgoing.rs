@@ -53,7 +53,7 @@ impl Unsent {
         self.sent += octets;
     }
 
-    /// Returns the messages whose acknowledgement was not sent to its end.
+    /// Returns the messages whose acknowledgement was not sent in full.
     pub fn into_unacknowledged(self) -> impl Iterator<Item = MessageId> {
         let is_unsent = move |(end, id): (usize, MessageId)| (end > self.sent).then_some(id);
         self.acknowledged.into_iter().filter_map(is_unsent)

@@ -31,7 +31,7 @@ impl Replied {
         self.packed != 0 && self.age(round) == 0
     }
 
-    /// Returns the number of rounds since then.
+    /// Returns the number of rounds since something was last sent.
     pub fn age(self, round: u32) -> u32 {
         (round << 1).wrapping_sub(self.packed & !1) >> 1
     }

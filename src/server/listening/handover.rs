@@ -92,7 +92,7 @@ impl ArrivalReceiver {
     }
 }
 
-/// The sending end to a worker.
+/// The sending end of a worker's queue.
 #[derive(Clone)]
 pub(crate) struct ArrivalSender {
     arrivals: Sender<Arrival>,

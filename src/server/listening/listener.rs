@@ -101,7 +101,8 @@ fn in_use_or(source: std::io::Error, address: SocketAddr) -> ListenError {
 /// So if two sinkds start at the same time, one of them fails here.
 fn listen(socket: Socket, address: SocketAddr, backlog: i32) -> Result<Socket, ListenError> {
     let attempt = || {
-        // Accepted sockets inherit TCP_NODELAY on Linux; elsewhere a reply may wait for Nagle.
+        // On Linux, accepted sockets inherit TCP_NODELAY; elsewhere Nagle's algorithm may delay a
+        // reply.
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
         socket.listen(backlog)?;

@@ -11,7 +11,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::bind_error::ListenError;
 use crate::config::ListenAddress;
 
-/// Owner and group may connect; the group and the folder's permissions control who else can.
+/// Owner and group may connect: the file's group and the folder's permissions control who can.
 const SOCKET_MODE: u32 = 0o660;
 /// How many times a starting sinkd tries to lock the folder while another one creates a socket
 /// there: 2 s in total, a hundred times as long as that takes.

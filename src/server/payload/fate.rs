@@ -74,7 +74,7 @@ pub struct HeaderSection {
 
 impl HeaderSection {
     pub fn new() -> HeaderSection {
-        // Starts as after the end of a line.
+        // Starts as if a line had just ended.
         HeaderSection { matched: 2, is_ended: false, kept_bytes: 0, kept_dots: 0 }
     }
 

@@ -12,8 +12,8 @@ pub const STAGED_BYTES_MAX: usize = 64 << 10;
 /// ready both the reservation and the buffer would be needed.
 const LEFT_BYTES_MAX: u64 = 1 << 20;
 
-/// Octets by which the wire form may exceed the declared SIZE without another move: stuffed dots
-/// and the end of data.
+/// Octets by which the wire form may exceed the declared SIZE and 1/128 of it without another move:
+/// stuffed dots and the end of data.
 const WIRE_SLACK_BYTES: u64 = 256;
 
 /// The octets of a payload that have arrived so far.
@@ -189,7 +189,7 @@ impl PayloadOctets {
         Ok(())
     }
 
-    /// Replaces the full buffer by a larger one or by a region.
+    /// Replaces the full buffer with a larger one or with a region.
     fn leave_buffer(
         &mut self,
         envelope: &[u8],

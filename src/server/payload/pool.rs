@@ -1,7 +1,7 @@
 //! Buffers that connections borrow while they hold octets, and the budget for them.
 use bytes::BytesMut;
 
-/// Sizes of buffers, ascending. The largest is the most that one read returns.
+/// Sizes of buffers, ascending. The largest can hold a worker's whole input buffer.
 pub const CLASSES: [usize; 4] = [4 << 10, 16 << 10, 64 << 10, 256 << 10];
 
 /// Bytes of unused buffers kept for the next borrower, per class.

@@ -2,7 +2,7 @@
 use crate::stats::{Metric, Recorder};
 
 /// Start times of transactions whose final reply is about to be sent, µs of the worker's clock.
-/// There are no more of them than replies in the buffers of a round.
+/// Bounded, because each has a reply in a buffer or was sent one in this round.
 #[derive(Debug, Default)]
 pub(crate) struct TransactionTimes {
     /// Transactions whose reply is part of this turn and was not sent yet.

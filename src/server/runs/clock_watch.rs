@@ -4,11 +4,11 @@ use std::sync::Arc;
 use crate::log::{EventsFile, RunError, Runs};
 use crate::time::ProcessClock;
 
-/// A difference to our clock that has changed by this much since the last report is a step of the
+/// A difference from our clock that has changed by this much since the last report is a step of the
 /// system clock. Drift never is, as the monotonic clock is adjusted together with the system clock.
 const MOVED_NS: u64 = 1_000_000_000;
 
-/// Detects that the system clock was set, or that the machine slept. sinkd's clock runs on evenly,
+/// Detects that the system clock was set, or that the machine slept. sinkd's clock is not affected,
 /// so its times then differ from those of other programs. A step is logged and recorded as a mark.
 #[derive(Debug)]
 pub struct ClockWatch {

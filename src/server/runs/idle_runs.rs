@@ -99,7 +99,7 @@ impl IdleRuns {
             let at_ns = second.saturating_mul(SECOND_NS);
             Runs::try_start_at(&self.events, &name(second), at_ns).map(|_| true)
         });
-        // A run that did not begin has no end, and the next message may begin one.
+        // A run that did not begin has no end, and the next message may begin another run.
         if !matches!(started, Ok(true) | Err(RunError::Busy))
             && self.current.is_some_and(|(first, _)| first == second)
         {

@@ -58,7 +58,7 @@ pub struct Generation {
 pub const FIRST: u32 = 1;
 
 impl Generation {
-    /// Builds a generation, which reads the files that `config` names. `listeners`: the open
+    /// Builds a generation. Reads the files that `config` names. `listeners`: the open
     /// listeners, with their actual ports.
     pub fn build(
         config: &Config,

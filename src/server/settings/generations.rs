@@ -21,7 +21,7 @@ pub enum ReloadError {
 /// A generation that was put in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reloaded {
-    /// The number of the generation, from 1.
+    /// The number of the generation; sinkd starts with 1.
     pub generation: u32,
     /// Settings that changed, such as `limits.errors_max` or `listener 127.0.0.1:25`.
     pub changed: Vec<String>,
@@ -29,7 +29,7 @@ pub struct Reloaded {
     pub needs_restart: Vec<String>,
 }
 
-/// Builds one generation after the other. The control thread owns this.
+/// Builds one generation after another. The control thread owns this.
 pub struct Generations {
     /// The settings in force.
     config: Config,
@@ -59,8 +59,8 @@ impl Generations {
     /// Puts those settings of `requested` in force that can change while sinkd runs. An error
     /// changes nothing.
     ///
-    /// Reads the files of networks. Workers follow in their next round, and each session when its
-    /// transaction has ended.
+    /// Reads the files that the settings name. Workers follow in their next round, and each session
+    /// when its transaction has ended.
     pub fn apply(&mut self, requested: &Config) -> Result<Reloaded, ReloadError> {
         if self.stop.stage() != StopStage::Running {
             return Err(ReloadError::Stopping);
@@ -98,8 +98,8 @@ impl Generations {
     }
 }
 
-/// Describes listeners whose clients, users or certificates changed because files that the settings
-/// name have changed, even if the settings are the same.
+/// Describes the listeners whose clients, users or certificates changed, even if only the files
+/// that the settings name have changed.
 fn changed_files(old: &Generation, new: &Generation, open: &[Listener]) -> Vec<String> {
     let pairs = old.listeners.iter().zip(&new.listeners).zip(open);
     let clients = pairs.clone().filter(|((old, new), _)| !old.serves_same_clients_as(new));

@@ -285,7 +285,7 @@ impl OneByOne {
     }
 }
 
-/// Replaces each `from` in `text` by `to`; `None`: there is no `from`.
+/// Replaces each `from` in `text` with `to`; `None`: there is no `from`.
 fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
     let mut parts = Vec::new();
     let mut rest = 0;

@@ -22,7 +22,7 @@ use crate::tls::by_hand::{ClientByHand, ClientOffer};
 const SEGMENT_BYTES: u64 = 64 << 10;
 /// Size of the ring: more than a session stores.
 const RING_BYTES: u64 = 1 << 20;
-/// A sink called `sink.example` in a temporary folder, a ring of small segments.
+/// A sink called `sink.example`, with a ring of small segments in a temporary folder.
 ///
 /// It serves one client at a time; a session costs a few hundred microseconds.
 pub struct OneByOne {
@@ -59,7 +59,7 @@ impl OneByOne {
         })
     }
 
-    /// Creates a sink with this configuration, except for its name.
+    /// Creates a sink with this configuration, except for its name and folder; statistics are on.
     pub fn from_config(config: Config) -> OneByOne {
         // The folder is in memory if possible: nothing here depends on a disk.
         let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());

@@ -66,7 +66,7 @@ pub(crate) struct Lateness {
     run_queue: Option<RunQueue>,
     /// When the loop should be awake again at the latest; `None` if it sleeps without a timeout.
     awake_us: Option<NonZeroU64>,
-    /// The sum of all sleeps that lasted longer than requested.
+    /// The sum of all sleeps that exceeded the requested time by more than [`LATE_MIN_US`].
     overslept_us: u64,
     /// When the second began.
     began_us: u64,

@@ -8,8 +8,8 @@ const SINCE_MASK: u64 = (1 << SINCE_BITS) - 1;
 /// The number of workers with connections in use, and since when there has been at least one.
 ///
 /// The worker that ends such a period, or a second of it, claims that time, so no time is claimed
-/// twice. A worker calls this when its first connection comes into use, when the last one goes out
-/// of use, and once a second.
+/// twice. A worker calls a method when its first connection comes into use, when the last one goes
+/// out of use, and once a second.
 #[derive(Debug, Default)]
 pub struct Presence {
     /// High bits: the number of workers. Low bits: µs of the clock that all workers share (9

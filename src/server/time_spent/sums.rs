@@ -8,7 +8,8 @@
 /// The states in which the time of connections is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// No side waits: the connection has been idle for longer than [`IDLE_US`], or is closing.
+    /// Neither side waits: the connection has had no transaction for one to two ticks, waits for a
+    /// PROXY header, or is closing.
     #[default]
     Away,
     /// The connection waits for the client's first transaction.
@@ -35,7 +36,8 @@ pub enum ConnectionState {
 const STATES: usize = 10;
 /// Length of a tick, µs. Ticks measure how long a connection has been between transactions.
 const TICK_US: u64 = 50_000;
-/// A connection without a transaction counts as away after one to two ticks.
+/// A connection without a transaction counts as away after one to two ticks, at the latest after
+/// this time.
 pub const IDLE_US: u64 = 2 * TICK_US;
 
 /// A connection's part in the sums. It is small, as there may be tens of thousands of connections.
@@ -219,7 +221,7 @@ impl TimeSpent {
         self.waiting > 0
     }
 
-    /// Returns the latest time that was passed.
+    /// Returns the latest time that a caller has passed.
     pub fn latest_us(&self) -> u64 {
         self.wake_us
     }

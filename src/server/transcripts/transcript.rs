@@ -29,7 +29,7 @@ use crate::tls::Agreed;
 const TEXT_BYTES_HANDED_OVER: usize = 8 << 10;
 /// Limit on the text kept for a session without errors, if only sessions with errors are written.
 const TEXT_BYTES_HELD_MAX: usize = 32 << 10;
-/// Maximum size of a transcript's file.
+/// Maximum size of a transcript's file, without the line that says that it was reached.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 /// Length of the channel to the thread.
 const PIECES_MAX: usize = 1024;
@@ -42,8 +42,8 @@ const INNER_PIECES_MAX: usize = PIECES_MAX / 2;
 pub struct Transcripts {
     which: TranscriptSessions,
     pieces: Sender<FileText>,
-    /// Number of sessions, and of dropped lines. They pair with each other only and publish
-    /// nothing, so relaxed suffices.
+    /// Number of sessions, and of dropped lines. These counts publish nothing, so relaxed
+    /// suffices.
     sessions: AtomicU64,
     dropped_lines: AtomicU64,
 }

@@ -1,5 +1,5 @@
-//! The worker's clock, which is read once a round, so that serving a connection needs no clock
-//! reads.
+//! The worker's clock, which is read as a round begins and as it ends, so that serving a connection
+//! needs no clock reads.
 use crate::time::ProcessClock;
 
 /// The time of the current round on the clock of the process, which all workers share.
@@ -20,12 +20,12 @@ impl RoundClock {
         self.now_ns = now_ns;
     }
 
-    /// Returns microseconds since the start of this clock.
+    /// Returns microseconds since the first reading of the clock of the process.
     pub fn now_us(&self) -> u64 {
         self.now_ns / 1000
     }
 
-    /// Returns milliseconds since the start of this clock.
+    /// Returns milliseconds since the first reading of the clock of the process.
     pub fn now_ms(&self) -> u64 {
         self.now_ns / 1_000_000
     }

@@ -26,8 +26,8 @@ pub(super) fn farewell(conn: &mut Conn, worker: &mut WorkerContext, why: Farewel
         return TurnEnd::Closed;
     }
     if is_committing {
-        // The replies of this turn are for earlier messages. `flush` notes those that can't be
-        // sent.
+        // The replies of this turn are for earlier messages. Acknowledgements that can't be sent
+        // are noted, here or when the connection is dropped.
         let _ = flush(conn, worker);
         return TurnEnd::Closed;
     }

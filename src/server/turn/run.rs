@@ -16,7 +16,7 @@ use crate::server::turn::tls::{
 };
 use crate::smtp::session::Farewell;
 
-/// Limit on the octets a connection receives in one turn, so that others get theirs.
+/// Octets after which a connection's turn ends, so that others get theirs.
 const ROUND_BYTES_MAX: usize = 256 << 10;
 
 /// Consumes what arrived and sends the replies.

@@ -21,7 +21,7 @@ const SCRATCH_BYTES: usize = 256 << 10;
 /// Number of boxes of ended transfers that are kept for reuse.
 const TRANSFERS_KEPT_MAX: usize = 4096;
 
-/// What a worker writes beside the log.
+/// What a worker writes besides the log.
 #[derive(Default)]
 pub(crate) struct SideOutputs {
     /// `None`: no transcripts are written.
@@ -41,7 +41,7 @@ pub(crate) struct TurnReports {
 
 /// State that all connections of a worker share.
 pub(crate) struct WorkerContext {
-    /// Read once a round, so its time lags by up to the length of a round.
+    /// Read as a round begins and as it ends, so its time lags by up to the length of a round.
     pub clock: RoundClock,
     /// Holds only replies of the connection that has its turn; none are left when the turn ends.
     pub workspace: Workspace,
@@ -55,7 +55,7 @@ pub(crate) struct WorkerContext {
     pub tls: WorkerTls,
     /// Limits log lines about connections without a PROXY header.
     proxy_log: LogThrottle,
-    /// The worker's input buffer. The turn in progress takes it, and this is then empty.
+    /// The worker's input buffer. The turn in progress takes it, which leaves this field empty.
     pub scratch: Vec<u8>,
     /// Commits whose connection has closed.
     pub orphans: Vec<Orphan>,
@@ -139,7 +139,7 @@ impl WorkerContext {
         Some(held)
     }
 
-    /// Refuses `transfer`, because the log has no room and won't have any soon.
+    /// Refuses `transfer`, because the log or the buffer budget has no room for it.
     #[cold]
     pub fn refuse_for_want_of_room(&mut self, transfer: &mut Transfer, why: NoRoom) {
         self.reports.is_starved |= why == NoRoom::Budget;

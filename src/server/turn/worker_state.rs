@@ -160,8 +160,8 @@ impl WorkerState {
         self.worker.workspace.replies.clear();
     }
 
-    /// The only access to the reply buffer: when this returns, every reply was sent, is kept for
-    /// `conn`, or is noted as unsent.
+    /// Lends the shared state to `conn`, with the reply buffer. When this returns, every reply was
+    /// sent, is kept for `conn`, or is noted as unsent.
     fn lend(
         &mut self,
         conn: &mut Conn,

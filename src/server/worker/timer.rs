@@ -2,7 +2,8 @@
 //!
 //! Each connection is in the wheel once. A read only updates the connection's time of last input.
 //! When the connection's entry comes up, its deadline is computed again, and if that is in the
-//! future, the entry is put back. So 1,000 busy connections cost as much as 64.
+//! future, the entry is put back. So the wheel costs nothing per event, however many connections
+//! are busy.
 
 use super::place::TablePlace;
 
@@ -51,7 +52,7 @@ impl Wheel {
         (self.entries > 0).then(|| (self.next_due_tick * TICK_MS).saturating_sub(now_ms))
     }
 
-    /// Moves every key that is due by `now_ms` into `due`.
+    /// Moves every key that is due by `now_ms` into `due`, which must be empty.
     pub fn turn(&mut self, now_ms: u64, due: &mut Vec<TimerKey>) {
         let now_tick = now_ms / TICK_MS;
         if now_tick < self.next_due_tick {

@@ -205,7 +205,7 @@ fn inner_seconds(history: &History) -> Seconds {
 }
 
 /// Hashes all counters of a second. Some count microseconds, so two recordings of a busy second are
-/// never equal by chance.
+/// hardly ever equal by chance.
 fn hash(at: u64, second: &Second) -> u64 {
     let mut hasher = DefaultHasher::new();
     (at, second.tenths, second.busiest_us).hash(&mut hasher);

@@ -72,7 +72,7 @@ pub enum NoVerdict {
 }
 
 impl NoVerdict {
-    /// The name in `--json`.
+    /// Returns the name in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             NoVerdict::Short => "short",

@@ -1,6 +1,6 @@
 //! Estimates how far the mean over a run's seconds may be from the mean of an endless run.
 //!
-//! Neighboring seconds are correlated, so a run of N seconds has less information than N
+//! Neighboring seconds are correlated, so a run of N seconds carries less information than N
 //! independent values. The variance of the mean is estimated from the slow waves in the run (its
 //! projections on a few cosines; Müller 2007; Lazarus, Lewis, Stock and Watson 2018). In short
 //! runs, the slowest waves that fit still miss a part of it. The estimate is therefore enlarged by
@@ -125,8 +125,8 @@ impl Estimator {
     }
 }
 
-/// Returns the covariances of the projections on these waves. It is 0 for a wave that is symmetric
-/// in time and one that is antisymmetric.
+/// Returns the covariances of the projections on these waves. The covariance of a wave that is
+/// symmetric in time with one that is antisymmetric is 0.
 fn covariances(waves: &[Vec<f64>], autocorrelation: f64) -> Vec<Vec<f64>> {
     let mut all = vec![vec![0.0; waves.len()]; waves.len()];
     for (i, one) in waves.iter().enumerate() {

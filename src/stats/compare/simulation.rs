@@ -1,11 +1,10 @@
 //! Measures with simulated runs how often `compare` finds a difference where there is none, and
-//! where there is one. docs/compare.md has the tables;
+//! where there is one. docs/compare.md has the tables. This command reproduces them exactly,
+//! because the random numbers have fixed seeds:
 //!
 //! ```text
 //! cargo test --release --lib compare::simulation -- --ignored --nocapture
 //! ```
-//!
-//! reproduces them exactly, because the random numbers have fixed seeds.
 use std::f64::consts::TAU;
 
 use super::ranks::{Counts, mean_ranks};

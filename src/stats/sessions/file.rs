@@ -24,7 +24,7 @@ impl BatchFile {
         self.whole_bytes
     }
 
-    /// Appends whole batches: all of them, or (after an error) none.
+    /// Appends whole batches. After an error, what was written is removed if possible.
     pub fn append(&mut self, batches: &[u8]) -> io::Result<()> {
         let place = self.whole_bytes;
         self.file.write_all(batches).inspect_err(|_| self.truncate(place))?;

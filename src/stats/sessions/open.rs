@@ -13,7 +13,7 @@ pub(super) struct OpenConnections {
 }
 
 impl OpenConnections {
-    /// Returns the number of connections that are open at the time that was passed last.
+    /// Returns the number of connections that are open at the latest time of any call.
     pub fn now(&self) -> u64 {
         self.now
     }

@@ -110,7 +110,7 @@ impl<M> Scheduler<M> {
     }
 }
 
-/// Returns what the connection of a lane does after a message of it.
+/// Returns what the connection of a lane does after a message of that lane.
 fn after_message_of(lane: Lane) -> AfterQueue {
     if lane.is_last { AfterQueue::End } else { AfterQueue::Stay }
 }

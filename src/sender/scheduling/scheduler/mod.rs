@@ -198,7 +198,7 @@ impl<M> Scheduler<M> {
         self.pool.add(slot, lane, now_ns)
     }
 
-    /// Records that the target has sent its greeting on the connection in `slot`.
+    /// Records that the session of the connection in `slot` is open for messages.
     pub fn record_greeting(&mut self, slot: ConnectionSlot) {
         let Some(pooled) = self.pool.at(slot) else { return };
         if !std::mem::replace(&mut pooled.is_open, true) {
@@ -315,7 +315,8 @@ impl<M> Scheduler<M> {
         let Some(pooled) = self.pool.at(slot) else {
             return SilenceLimit { max: timeout, then: Closing::ByUs };
         };
-        // No message depends on it, and no run should wait minutes for the reply to QUIT.
+        // If no message depends on the connection, the run should not wait minutes for the reply
+        // to QUIT.
         let is_unused = silent.in_progress == 0 && pooled.queue.is_empty();
         let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Exhausted);
         let is_done = is_unused && (is_ended || is_ending);

@@ -43,7 +43,7 @@ fn slot_at(index: usize) -> ConnectionSlot {
     ConnectionSlot::new(index)
 }
 
-/// Opens as many connections as the scheduler wants; the target greets each at once. Returns their
+/// Opens as many connections as the scheduler wants; their sessions open at once. Returns their
 /// slots.
 fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<ConnectionSlot> {
     let mut slots = Vec::new();
@@ -56,7 +56,7 @@ fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<ConnectionSlot> {
     slots
 }
 
-/// The ticket of the message that the connection in `slot` begins, if it does.
+/// Returns the ticket of the message that the connection in `slot` begins, if any.
 fn begins(scheduler: &mut Scheduler<()>, slot: ConnectionSlot, now_ns: u64) -> Option<u64> {
     let next = match scheduler.step(slot, Readiness::Ready, now_ns) {
         ConnectionStep::Start(due, ()) => Some((due, ())),
@@ -89,8 +89,9 @@ fn connections_are_made_up_to_the_number_wanted_and_only_a_few_at_once() {
     }
 }
 
-/// What happens to connections (ms): `x` a requested connection fails; `u` a useful one ends. Each
-/// row also has the pause before the next request, or `None` where the target is given up.
+/// Checks the pauses of a story of events in ms: `x`: a requested connection fails; `u`: a useful
+/// one ends. Each row also has the pause before the next request, or `None` where the target is
+/// given up.
 #[track_caller]
 fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
     let mut scheduler = Scheduler::<()>::new(&kept(1));
@@ -132,7 +133,7 @@ fn a_target_that_fails_is_tried_later_and_later_until_patience_is_over() {
         ("x", 6350, Some(3200)),
         ("x", 10_000, None),
     ]);
-    // One that was useful begins it anew.
+    // After a useful connection, the pauses start over.
     check_back_off(&[
         ("x", 0, Some(50)),
         ("x", 9_000, Some(100)),
@@ -154,7 +155,7 @@ fn a_target_that_serves_another_connection_is_not_given_up() {
     }
 }
 
-/// Messages over a connection, one after the other: up to the sender's own limit, and up to the
+/// Messages over a connection, one after another: up to the sender's own limit, and up to the
 /// limit that a target announces (MAILMAX), which its session counts.
 #[test]
 fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
@@ -190,7 +191,7 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
     }
 }
 
-/// 421: what was turned away waits for the connection that takes the place of this one.
+/// Messages that the target turned away by 421 wait for the replacement of their connection.
 #[test]
 fn what_moves_to_another_connection_goes_first_over_it() {
     let mut scheduler = Scheduler::<()>::new(&kept(1));
@@ -308,8 +309,8 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
 fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
     let at = |seconds| Duration::from_secs(seconds);
     let (to_continue, to_stop) = (OwnerRequest::Continue, OwnerRequest::Stop);
-    // What ends it, when the target last answered, what the owner asks, and when nothing more is
-    // begun, s.
+    // What ends sending, when the target last answered, what the owner requests, and when sending
+    // stops; in s.
     for (ends, answered_s, told, expected_s) in [
         (Ends::WithSource, None, to_continue, None),
         (Ends::WithSource, None, to_stop, Some(0)),

@@ -18,7 +18,7 @@ impl Measurements {
         self.lateness.sleeps(self.wake_us, wait_ms);
     }
 
-    /// Begins a round. Returns true for the first round of a second.
+    /// Begins a round. Returns true for the first round of a second, if there is a recorder.
     pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut CommandTally) -> bool {
         let Some(recorder) = &mut self.recorder else { return false };
         self.round = self.round.wrapping_add(1).max(1);
@@ -64,7 +64,7 @@ impl Measurements {
             }
         }
         if !self.is_present {
-            // No connection waited meanwhile, for however long that was.
+            // No connection waited during that time, however long it was.
             self.lateness.begin(now_us);
         }
     }

@@ -66,7 +66,7 @@ impl Measurements {
     }
 
     /// Counts a connection to a proxied listener that was closed without a reply: no valid header
-    /// came, or its network is not trusted.
+    /// came, or the peer's network is not trusted.
     #[cold]
     pub fn proxy_refused(&mut self) {
         let Some(recorder) = &mut self.recorder else { return };

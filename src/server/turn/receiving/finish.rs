@@ -28,8 +28,8 @@ pub fn finish(
 }
 
 /// Commits `wire`, all octets of `transfer`, straight from the input and in full: one copy, no
-/// staging. `None`: the tail has no room, or no ticket is left; a ticket that was taken is kept for
-/// `finish`.
+/// staging. `None`: the message is too large, the log has no room, or no ticket is left; a ticket
+/// that was taken is kept for `finish`.
 pub fn commit_from_input(
     conn: &Conn,
     worker: &mut WorkerContext,

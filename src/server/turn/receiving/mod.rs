@@ -7,8 +7,8 @@
 //!                   input
 //! ```
 //!
-//! Only a payload that is stored in full goes straight from the socket into the log; everything
-//! else is taken from the input buffer.
+//! Only a payload that is stored in full and arrives without TLS goes straight from the socket into
+//! the log; everything else is taken from the input buffer.
 mod begin;
 mod finish;
 mod receive;

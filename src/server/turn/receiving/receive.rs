@@ -1,5 +1,5 @@
-//! Reads from the socket: into the log or a staging buffer (payloads that are stored in full), or
-//! into the input buffer (everything else).
+//! Reads from the socket: into the log or a staging buffer (payloads that are stored in full,
+//! without TLS), or into the input buffer (everything else).
 use std::io::{ErrorKind, IoSliceMut, Read};
 
 use crate::log::NoRoom;
@@ -64,8 +64,8 @@ fn receive_input(conn: &mut Conn, input: &mut Input) -> std::io::Result<Received
     Ok(octets(count, capacity))
 }
 
-/// Receives the first octets of mail data at the tail of the log, hoping that one read receives
-/// all. If it doesn't, they are moved into a buffer.
+/// Receives the first octets of mail data at the tail of the log, as one read usually receives all
+/// of it. If it doesn't, the octets are moved into a buffer.
 #[inline(always)]
 fn receive_at_tail(
     transfer: &mut Transfer,

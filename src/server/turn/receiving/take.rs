@@ -1,5 +1,5 @@
-//! Takes payload from the input buffer: what was read together with commands, and any payload that
-//! isn't stored in full.
+//! Takes payload from the input buffer: what was read together with commands or under TLS, and any
+//! payload that isn't stored in full.
 use std::ops::ControlFlow;
 
 use crate::log::NoRoom;

@@ -13,7 +13,7 @@ pub enum AfterReplies {
     Close,
 }
 
-/// Replaces the replies of the turn by TLS records, and moves the end of each acknowledgement to
+/// Replaces the replies of the turn with TLS records, and moves the end of each acknowledgement to
 /// the end of its record. Before the end of the handshake there are no keys and no replies.
 pub fn seal_replies(
     tls: &mut ConnTls,

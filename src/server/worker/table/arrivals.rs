@@ -17,7 +17,7 @@ use crate::server::worker::timer::TimerKey;
 
 impl<I: Interests> Table<I> {
     /// Greets a connection with the reply for `why` and closes it. If a PROXY header or TLS would
-    /// come first, it only closes.
+    /// come first, only closes it.
     #[cold]
     pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
         let policy = self.rules(arrival.listener).policy.clone();
@@ -29,7 +29,7 @@ impl<I: Interests> Table<I> {
     }
 
     /// Returns the client's address if it is known when the connection is accepted. `None` on a
-    /// PROXY listener, where the header has yet to arrive.
+    /// proxied listener, where the header has yet to arrive.
     pub fn known_address(&self, arrival: &Arrival) -> Option<IpAddr> {
         let is_proxied = self.rules(arrival.listener).policy.options().is_proxied;
         arrival.client.ip().filter(|_| !is_proxied)
@@ -47,9 +47,9 @@ impl<I: Interests> Table<I> {
         true
     }
 
-    /// Admits a connection if the lists of its listener do; otherwise it is answered as they say.
-    /// For a proxied connection, the client is checked later, when it is known. Returns whether it
-    /// was admitted.
+    /// Admits a connection if the lists of its listener do; otherwise answers it as the listener's
+    /// rules say. For a proxied connection, the client is checked later, when it is known. Returns
+    /// whether the connection was admitted.
     pub fn admit_by_lists(&mut self, arrival: &mut Arrival) -> bool {
         let rules = self.rules(arrival.listener);
         if rules.policy.options().is_proxied || rules.serves(arrival.client) {
@@ -174,8 +174,8 @@ impl<I: Interests> Table<I> {
         self.after_turn(place, turn);
     }
 
-    /// Ends a connection whose client was identified. Unless the greeting would be under TLS, it
-    /// gets a reply.
+    /// Ends a connection whose client was identified. Unless the greeting would be under TLS, the
+    /// client gets a reply.
     #[cold]
     fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
         match conn.session.begins_with_tls() {

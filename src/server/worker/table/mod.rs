@@ -125,7 +125,7 @@ pub(crate) struct Table<I> {
     parked: Vec<TimerKey>,
     /// The stage that this worker has reached; the sink may be in a later one.
     stage: StopStage,
-    /// In ms of the clock; `None` before the stop begins.
+    /// When the grace period ends, ms of the worker's clock; `None` before the stop begins.
     grace_ends_ms: Option<u64>,
     /// Connections in a TLS handshake, whose steps are limited per round.
     handshakes: Handshakes,

@@ -128,10 +128,10 @@ struct Gathering<'a> {
     all: ClientState,
     clients: Vec<(Option<IpAddr>, ClientState)>,
     places: HashMap<Option<IpAddr>, usize>,
-    /// Open sessions by index of the folder and id, which is unique within one.
+    /// Open sessions by index of the folder and id, which is unique within a folder.
     sessions: HashMap<(usize, u64), OpenSession>,
     /// Starts of sinkd that were followed by another one: the last second each recorded, its
-    /// folder, and its number. Soonest last.
+    /// folder, and its number. The earliest is last.
     ended_starts: Vec<(u64, usize, u32)>,
 }
 
@@ -197,8 +197,8 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// Ends the sessions of a start of sinkd that was followed by another one, because sinkd was
-    /// killed. Called when all its records are before `second`.
+    /// Ends the sessions of each start of sinkd that was followed by another one, and whose records
+    /// are all before `second`: sinkd was killed.
     fn follow_starts(&mut self, second: u64) {
         while let Some((last, folder, start)) = self.ended_starts.pop_if(|it| it.0 < second) {
             let (clients, all) = (&mut self.clients, &mut self.all);
@@ -216,7 +216,7 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    /// Adds what a session did, except its beginning and end.
+    /// Adds what a session did, except for the times at which it began and ended.
     fn add(&mut self, second: u64, entry: &SessionEntry) {
         let address = entry.session.client();
         let windows = self.windows_s.len();
@@ -353,7 +353,8 @@ impl ClientState {
         }
     }
 
-    /// Makes the state of a client that appears at this time.
+    /// Returns the state of the client at the beginning of the span: only its open connections
+    /// count.
     fn open_from(&self, at_us: u64, windows: usize) -> ClientState {
         let mut client = ClientState::new(windows);
         client.open = self.open.clone();

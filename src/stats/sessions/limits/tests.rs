@@ -84,8 +84,8 @@ fn write(folders: &[tempfile::TempDir], connections: &[Connection]) {
     }
 }
 
-/// The most of these connections that were open at one moment of the span. Those that ended at the
-/// moment at which another began were not open with it.
+/// Returns the maximum number of these connections that were open at once in the span. A connection
+/// that ended when another one began was not open with it.
 fn peak(connections: &[&Connection], span_us: &Range<u64>) -> u64 {
     let open_at = |us: u64| {
         let is_open = |it: &&&Connection| it.began_us <= us && us < it.ended_us;
@@ -187,7 +187,7 @@ proptest! {
     }
 }
 
-/// The file of one start of sinkd.
+/// Writes the file of one start of sinkd.
 fn batch_of(dir: &tempfile::TempDir, start: u32, seconds: &[(u64, SessionSeconds)]) {
     let stats = dir.path().join("stats");
     std::fs::create_dir_all(&stats).unwrap();
