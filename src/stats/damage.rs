@@ -30,7 +30,7 @@ pub enum StatsDamage {
         file: PathBuf,
     },
     /// Parts of a file belong to no batch of connections.
-    #[error("{}: {bytes} bytes hold no records of connections", file.display())]
+    #[error("{}: {bytes} bytes in it hold no records of connections", file.display())]
     NoBatch {
         /// The file of connections.
         file: PathBuf,

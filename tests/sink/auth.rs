@@ -194,7 +194,7 @@ fn a_reload_reads_the_list_of_users_again() {
     assert!(!place.sinkctl_output(&["reload"]).contains("changed"), "the list is the same");
     for (list, expected) in [
         ("bob:x\nann:\n", "users: line 2: expected a password after the colon, found none"),
-        ("# none yet\n", "users: line 1: expected NAME:PASSWORD a line, found no user in the fi"),
+        ("# none yet\n", "users: line 1: expected one NAME:PASSWORD per line, found no user in"),
     ] {
         place.users(list);
         let (_, errors, code) = sinkctl(&place.path("data"), &["reload"]);

@@ -126,7 +126,8 @@ pub(crate) fn path_of(folder: &Path, number: u32) -> PathBuf {
 /// another segment.
 pub(crate) fn load(folder: &Path, of: FlagsOf) -> Flags {
     read(folder, of).unwrap_or_else(|file| {
-        tracing::warn!(file = %file.display(), "damaged, or about another segment: ignored");
+        let file = file.display();
+        tracing::warn!(%file, "unreadable, damaged, or about another segment: ignored");
         Flags::default()
     })
 }

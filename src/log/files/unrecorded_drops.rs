@@ -82,7 +82,7 @@ impl UnrecordedDrops {
             return;
         }
         let segments: u64 = self.segments.iter().map(|one| one.segments).sum();
-        tracing::warn!(segments, "dropped.jsonl says what was dropped and is to be noted");
+        tracing::warn!(segments, "drops are noted only in dropped.jsonl until the next sinkd");
     }
 
     /// Tries to record the waiting entries and `going`. Returns whether it succeeded.

@@ -68,7 +68,10 @@ pub enum SegmentError {
     },
     /// The flags of the segment are unreadable, damaged, or about another segment. The segment can
     /// be read.
-    #[error("{file}: damaged, or about another segment; messages removed by it are visible again")]
+    #[error(
+        "{file}: unreadable, damaged, or about another segment; messages removed by it are \
+             visible again"
+    )]
     Flags {
         /// The file of the flags.
         file: PathBuf,

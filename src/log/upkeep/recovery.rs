@@ -44,10 +44,8 @@ pub enum RecoveryDamage {
     Segment(#[from] SegmentError),
     /// Slots whose messages did not survive a crash of the machine.
     #[error(
-        "{}, octet {offset}: {slots} slots of segment {} were lost in a crash, the first is \
-         {first}",
-        file.display(),
-        first.segment
+        "{}, octet {offset}: slots lost in a crash: {slots}, from {first} on",
+        file.display()
     )]
     Lost {
         /// The file of the segment.

@@ -45,7 +45,7 @@ pub enum ConnectionFailure {
     #[error("the target closed the connection before sending all replies")]
     RepliesMissing,
     /// The target closed the connection before a message was sent over it.
-    #[error("the target closed it before a message was sent")]
+    #[error("the target closed the connection before a message was sent")]
     ClosedUnused,
     /// The target sent nothing for this time, although it owed a reply.
     #[error("the target was silent for {0:?}")]

@@ -27,7 +27,7 @@ pub enum UserError {
     #[error("line {0}: expected a password after the colon, found none")]
     NoPassword(usize),
     /// The list has no user.
-    #[error("line 1: expected NAME:PASSWORD a line, found no user in the file")]
+    #[error("line 1: expected one NAME:PASSWORD per line, found no user in the file")]
     NoUser,
     /// The line repeats a user.
     #[error("line {0}: expected each name once, found it twice")]
