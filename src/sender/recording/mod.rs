@@ -1,4 +1,4 @@
-//! What became of each message and connection: failures, totals, and statistics.
+//! The outcomes of messages and connections: failures, totals, and statistics.
 mod failure;
 mod ledger;
 mod resends;
