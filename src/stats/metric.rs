@@ -7,7 +7,7 @@ use super::table::table;
 pub(super) const DIGITS: u8 = 2;
 const DAY_US: u64 = 24 * 3600 * 1_000_000;
 
-/// Defines the histograms, in groups. The first group is that of a sink.
+/// Defines the histograms, in groups. A sink records the first group.
 macro_rules! metrics {
     ($(
         $(#[$doc:meta])+
