@@ -15,6 +15,9 @@ use crate::index::sidecar::{self, Appender, IdleAppender, NoAppender, SidecarHea
 
 /// How often the folder is listed, to find segments that no worker announced, and pruned ones.
 const LIST_INTERVAL: Duration = Duration::from_secs(10);
+/// Maximum number of sidecars that stay open while no thread indexes their segments. The newest
+/// stay, because messages are added to those; each needs a descriptor, and those are for clients.
+const IDLE_MAX: usize = 16;
 /// How long a segment is skipped after it could not be indexed.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
@@ -156,12 +159,22 @@ impl Backlog {
                 self.segments.remove(&number);
                 self.complete.insert(number);
             }
-            Ok(()) => progress.state = IndexState::Idle(job.appender.release()),
+            Ok(()) => {
+                progress.state = IndexState::Idle(job.appender.release());
+                self.limit_idle();
+            }
             Err(error) => {
                 progress.state = IndexState::Unopened;
                 progress.state.fail(number, &IndexFailure::Sidecar(error.into()));
             }
         }
+    }
+
+    /// Closes the sidecars of the oldest segments, if more than [`IDLE_MAX`] are open.
+    fn limit_idle(&mut self) {
+        let is_idle = |progress: &&mut IndexProgress| matches!(progress.state, IndexState::Idle(_));
+        let idle = self.segments.values_mut().rev().filter(is_idle);
+        idle.skip(IDLE_MAX).for_each(|progress| progress.state = IndexState::Unopened);
     }
 
     /// Returns how much is not indexed now. Costs a small read per open segment.
@@ -287,4 +300,56 @@ impl Backlog {
 fn oldest(segment: &Segment, from: u32, published: Published) -> Option<u64> {
     let slot = (from < published.slots).then(|| segment.slot(from).ok())?;
     slot.map(|slot| slot.facts().received_at_ns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::by_hand::LogByHand;
+    use crate::log::{LogSettings, NoRoom, SlotFacts};
+
+    /// Each segment gets a message while it is the newest, so that older ones stay as they are.
+    #[test]
+    fn only_some_sidecars_stay_open_while_no_thread_indexes_their_segments() {
+        const SEGMENTS: u32 = 3 * IDLE_MAX as u32;
+        let folder = tempfile::tempdir().unwrap();
+        let (first, most) = (64 << 10, 64 << 10);
+        let settings = LogSettings {
+            segment_bytes_first: first,
+            segment_bytes_max: most,
+            ..LogSettings::default()
+        };
+        let (mut log, _) = LogByHand::open(folder.path(), settings).unwrap();
+        let mut writer = log.writer(Box::new(|| ())).unwrap();
+        let (_, new_segments) = crossbeam_channel::bounded(1);
+        let mut backlog = Backlog::new(folder.path().to_owned(), None, new_segments);
+        let mut newest = 0;
+        while newest < SEGMENTS {
+            let facts = SlotFacts { reply_code: 250, ..SlotFacts::default() };
+            match writer.append(b"e", &[&[b'x'; 20_000]], &facts) {
+                Ok(commit) => newest = commit.done().unwrap().id().segment,
+                Err(error) => assert_eq!(error, NoRoom::Wait),
+            }
+            writer.round_done();
+            log.serve(usize::MAX, Duration::ZERO);
+            backlog.listed_at = None;
+            let Some(job) = backlog.claim() else { continue };
+            assert!(job.segment.number() == newest || newest == 0, "the newest comes first");
+            backlog.return_job(job, Ok(()));
+            let states = backlog.segments.values().map(|progress| &progress.state);
+            let idle = states.filter(|state| matches!(state, IndexState::Idle(_))).count();
+            assert_eq!(idle, (newest as usize).min(IDLE_MAX));
+        }
+        // Those whose sidecars were closed are continued.
+        while let Some(job) = backlog.claim() {
+            assert!(job.is_sealed || job.segment.number() == newest);
+            if job.segment.number() == 1 {
+                return;
+            }
+            let number = job.segment.number();
+            backlog.return_job(job, Ok(()));
+            backlog.segments.remove(&number);
+        }
+        panic!("the first segment was never claimed");
+    }
 }
