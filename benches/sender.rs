@@ -8,7 +8,7 @@ use sinkd::sender::blast::recipients::RecipientSource;
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::template::{Names, Template};
 use sinkd::sender::blast::{Blast, BlastContent, BlastPlan, BlastSettings, MessageDate};
-use sinkd::sender::source::{Next, Source};
+use sinkd::sender::source::{Pulled, Source};
 use sinkd::smtp::client::OutgoingMail;
 
 fn source(content: BlastContent, recipients: RecipientSource) -> Blast {
@@ -32,7 +32,7 @@ fn generated() -> RecipientSource {
 
 fn next(source: &mut Blast, mail: &mut OutgoingMail) -> u64 {
     mail.clear();
-    assert!(matches!(source.next(mail), Ok(Next::Mail(_))));
+    assert!(matches!(source.next(mail), Ok(Pulled::Mail(_))));
     mail.octets()
 }
 

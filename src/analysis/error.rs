@@ -7,7 +7,7 @@ use crate::log::reader::ReadError;
 /// Why a data folder could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum AnalysisError {
     /// The path does not exist.
     #[error("{}: no such folder", .0.display())]
     NoFolder(PathBuf),
@@ -52,7 +52,7 @@ pub enum Error {
     },
 }
 
-impl Error {
+impl AnalysisError {
     /// Returns the error and its causes as one sentence.
     pub fn sentence(&self) -> String {
         let mut sentence = self.to_string();
@@ -64,15 +64,15 @@ impl Error {
         sentence
     }
 
-    pub(super) fn statistics(path: &Path) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Statistics { path: path.to_owned(), source }
+    pub(super) fn statistics(path: &Path) -> impl FnOnce(io::Error) -> AnalysisError {
+        move |source| AnalysisError::Statistics { path: path.to_owned(), source }
     }
 
-    pub(super) fn segments(path: &Path) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Segments { path: path.to_owned(), source }
+    pub(super) fn segments(path: &Path) -> impl FnOnce(io::Error) -> AnalysisError {
+        move |source| AnalysisError::Segments { path: path.to_owned(), source }
     }
 
-    pub(super) fn log(path: &Path) -> impl FnOnce(ReadError) -> Error {
-        move |source| Error::Log { path: path.to_owned(), source }
+    pub(super) fn log(path: &Path) -> impl FnOnce(ReadError) -> AnalysisError {
+        move |source| AnalysisError::Log { path: path.to_owned(), source }
     }
 }

@@ -27,7 +27,7 @@ mod watched;
 mod words;
 
 pub use counting::{MessageCounts, MissingMessages};
-pub use error::Error;
+pub use error::AnalysisError;
 pub use folder::{
     Attempt, Attempts, FolderSpans, SegmentRow, UnpublishedSlots, Verification, ensure_data_folder,
     holder, open_folder, retry_while_pruned,

@@ -2,7 +2,7 @@
 //! field, so it is read from the stored message, and workers do not parse it.
 use super::transit_gap::{TransitGap, TransitOmissions};
 use super::words::seconds;
-use crate::log::{SlotFacts, StorageMode};
+use crate::log::{SlotFacts, StoredPart};
 use crate::mime::header::fields;
 use crate::mime::sent_time::{Resolution, moment};
 use crate::stats::Percentiles;
@@ -91,7 +91,7 @@ impl TransitSample {
     /// `name` is the name of the field with the sending time. If there are several such fields, the
     /// first counts, because it was added last.
     pub fn read(name: &str, facts: &SlotFacts, payload: &[u8]) -> TransitSample {
-        if facts.mode == StorageMode::Envelope {
+        if facts.mode == StoredPart::Envelope {
             return TransitSample::NotStored;
         }
         // Dot-stuffing does not matter: a line that begins with a dot is not the field.

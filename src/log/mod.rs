@@ -42,7 +42,7 @@ pub use folder_log::Log;
 pub use format::id::{MessageId, NotAnId};
 pub use format::{
     BootId, PAYLOAD_BYTES_MAX, Published, SealedTotals, SegmentIdentity, SegmentKind, Slot,
-    SlotFacts, SlotKind, State, StorageMode, StoreId,
+    SlotFacts, SlotKind, State, StoreId, StoredPart,
 };
 pub use moment::{Moment, NotAMoment, length};
 pub use settings::{Durability, LogSettings, Space};

@@ -32,7 +32,7 @@ pub struct DueMessage {
 
 /// The answer of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum Pulled {
     /// The mail was filled.
     Mail(DueMessage),
     /// There is no message until another one is done, which may have to be sent again.
@@ -67,7 +67,7 @@ impl Outcome<'_> {
 }
 
 /// Why a source can't continue.
-pub type Error = Box<dyn std::error::Error + Send + Sync>;
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A source returns messages in the order in which they leave, except messages that become due
 /// earlier than ones it has already returned ([`Source::is_sooner`]). Each sending thread has one.
@@ -76,7 +76,7 @@ pub trait Source: Send {
     /// waiting until it is due. Must be fast.
     ///
     /// Errors: the source can't continue; messages in progress are finished.
-    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error>;
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Pulled, SourceError>;
 
     /// Returns whether `next` would return a message due before `than_ns`, when a waiting message
     /// is due. If so, `next` is called, and that message leaves first. Called often, so it must

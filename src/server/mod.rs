@@ -70,6 +70,18 @@ pub enum StartError {
     /// The log can't be opened.
     #[error(transparent)]
     Log(#[from] log::OpenError),
+    /// The folder of the statistics or of the index can't be made, or their threads can't be
+    /// started.
+    #[error("{folder}: cannot be written")]
+    Folder {
+        /// The folder.
+        folder: String,
+        /// The error.
+        source: std::io::Error,
+    },
+    /// The thread for marks can't be started, or the runs so far can't be read.
+    #[error("runs and marks cannot be recorded")]
+    Marks(#[source] std::io::Error),
     /// The event loop can't be set up.
     #[error("the event loop could not be set up")]
     Loop(#[from] std::io::Error),
@@ -79,6 +91,14 @@ pub enum StartError {
     /// The settings can't be put in force.
     #[error(transparent)]
     Settings(#[from] GenerationError),
+}
+
+impl StartError {
+    /// Returns a function that names a folder within the data folder with an error.
+    fn folder(config: &Config, name: &str) -> impl FnOnce(std::io::Error) -> StartError + use<> {
+        let folder = config.data.join(name).display().to_string();
+        |source| StartError::Folder { folder, source }
+    }
 }
 
 /// A running sink.
@@ -137,15 +157,17 @@ impl Server {
         let admission = Arc::new(Admission::new(config, workers, descriptors));
         let sampling = Sampling::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
-        let marks = config.noop_marks.then(|| MarkSender::start(log.events())).transpose()?;
-        let (marks, marks_thread) = marks.unzip();
+        let marks = config.noop_marks.then(|| MarkSender::start(log.events())).transpose();
+        let (marks, marks_thread) = marks.map_err(StartError::Marks)?.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.stats.run_after_idle.map(|t| IdleRuns::new(log.events(), t));
-        let (parser, new_segments) = indexing::start(config, workers)?.unzip();
+        let parser = indexing::start(config, workers);
+        let (parser, new_segments) = parser.map_err(StartError::folder(config, "index"))?.unzip();
         let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
         let sampler = Sampler::new(&admission, &counters, &log, idle_runs, lag);
-        let (hub, recorders) =
-            start_statistics(config, &sockets.listeners, log.start_count(), workers, sampler)?;
+        let statistics =
+            start_statistics(config, &sockets.listeners, log.start_count(), workers, sampler);
+        let (hub, recorders) = statistics.map_err(StartError::folder(config, "stats"))?;
         let watchdog = Watchdog::start(&counters)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {

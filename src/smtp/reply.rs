@@ -101,8 +101,8 @@ replies! {
     RESET_OK = "250 2.0.0 Transaction reset";
     NOOP_OK = "250 2.0.0 Ok";
     MARK_TAKEN = "250 2.0.0 Mark accepted";
-    RUN_BEGINS = "250 2.0.0 Run accepted, it begins with this second";
-    RUN_ENDS = "250 2.0.0 End of run accepted, it ends with this second";
+    RUN_BEGINS = "250 2.0.0 Run accepted; it begins with this second";
+    RUN_ENDS = "250 2.0.0 End of run accepted; it ends with this second";
     CHUNK_OK = "250 2.0.0 Chunk received";
     NOT_VERIFIED = "252 2.5.0 Not verified: send RCPT, any mailbox is accepted";
     TLS_READY = "220 2.0.0 Begin the TLS handshake";

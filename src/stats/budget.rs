@@ -35,6 +35,15 @@ const DELAYED_ACK_MS: std::ops::RangeInclusive<u64> = 38..=48;
 /// With a longer round trip, such pauses have another cause.
 const DELAYED_ACK_RTT_US: u64 = 10_000;
 
+/// The time in which payload arrived, in µs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PayloadTime {
+    /// A network limited it.
+    pub network_us: f64,
+    /// Its sender limited it.
+    pub sender_us: f64,
+}
+
 /// Shares of the connections' time, as parts of 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Shares {
@@ -174,20 +183,20 @@ impl Budget {
         if total > 0.0 { (1.0 - self.quiet_share) * us / total } else { 0.0 }
     }
 
-    /// Returns the time of payload limited by a network, and of payload limited by its sender, in
-    /// µs.
-    pub fn payload_us(&self) -> (f64, f64) {
-        match self.bytes_per_s >= FAST_BYTES_PER_S {
+    /// Returns the time in which payload arrived, by what limited it.
+    pub fn payload_time(&self) -> PayloadTime {
+        let (network_us, sender_us) = match self.bytes_per_s >= FAST_BYTES_PER_S {
             true => (0.0, self.transfer_us + self.transfer_local_us),
             false => (self.transfer_us, self.transfer_local_us),
-        }
+        };
+        PayloadTime { network_us, sender_us }
     }
 
     pub fn shares(&self) -> Shares {
-        let (payload_network_us, payload_sender_us) = self.payload_us();
+        let payload = self.payload_time();
         Shares {
-            sender: self.share(self.sender_us + payload_sender_us) + self.quiet_share,
-            network: self.share(self.round_trips_us + payload_network_us),
+            sender: self.share(self.sender_us + payload.sender_us) + self.quiet_share,
+            network: self.share(self.round_trips_us + payload.network_us),
             sink: self.share(self.sink_us),
         }
     }

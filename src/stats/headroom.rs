@@ -36,7 +36,7 @@ impl Headroom {
     pub(super) fn of(history: &History, summary: &RunSummary) -> Headroom {
         // A share can exceed 1: a sender counts a round toward the second in which it began, and an
         // interval is longer than a second when the hub is behind.
-        let busy_share = summary.busy_share.0.min(1.0);
+        let busy_share = summary.busy_share.median.min(1.0);
         let queue = history.seconds.values().map(|second| second.accept_queue).max();
         Headroom {
             busy_share,

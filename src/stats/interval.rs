@@ -137,7 +137,8 @@ impl Interval {
         &self.listeners
     }
 
-    /// Returns the counts of one listener, to be added to; `None` if listeners are not told apart.
+    /// Returns the counts of one listener, for adding to them; `None` if they are not kept per
+    /// listener.
     /// The interval's counters must include everything counted here.
     #[inline]
     pub fn listener_mut(&mut self, listener: usize) -> Option<&mut ListenerCounts> {

@@ -68,6 +68,8 @@ pub use sessions::check_batches;
 pub use sessions::{
     ClientLimits, Distribution, SenderLimits, SessionHint, SessionKey, SessionSecond,
 };
-pub use summary::{MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals};
+pub use summary::{
+    BusyShare, MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals,
+};
 pub use verdict::Verdict;
 pub use verdict_reason::VerdictReason;

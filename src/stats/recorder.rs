@@ -26,8 +26,8 @@ struct FrequentCounts {
 #[derive(Debug)]
 pub struct Recorder {
     current: Box<Interval>,
-    /// A past second: messages whose slots have its time, but whose commit took until now. Handed
-    /// over with the current one.
+    /// An earlier second, for messages whose slot has a time in it but whose commit finished only
+    /// now. Handed over with the current one.
     late: Option<Box<Interval>>,
     /// Whether anything was recorded in the current interval.
     is_used: bool,

@@ -91,6 +91,15 @@ pub struct OpenSessions {
     pub messages: Option<u64>,
 }
 
+/// A share of each second in which an event loop was busy: 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BusyShare {
+    /// The median of the seconds.
+    pub median: f64,
+    /// The busiest second.
+    pub max: f64,
+}
+
 /// A run in a few numbers, computed from its seconds.
 #[derive(Debug, Clone)]
 pub struct RunSummary {
@@ -100,8 +109,8 @@ pub struct RunSummary {
     pub span_tenths: Option<(u64, u64)>,
     /// The rate of accepted messages, over the span from the first to the last of them.
     pub rate: MessageRate,
-    /// The busy share of the busiest loop: median and maximum over the seconds.
-    pub busy_share: (f64, f64),
+    /// The busy share of the busiest loop.
+    pub busy_share: BusyShare,
     /// Tenths with messages, and their counts.
     busy: Vec<(u64, u64)>,
 }
@@ -297,7 +306,7 @@ impl OpenSessions {
 
 /// Returns the median and the maximum busy share of the busiest loop over the seconds with
 /// messages. The first and the last are usually partial, and are left out if there are others.
-fn busy_share(history: &History) -> (f64, f64) {
+fn busy_share(history: &History) -> BusyShare {
     let shares: Vec<u64> = history.busy_seconds().map(|(_, second)| second.busiest_us).collect();
     let mut shares = match &shares[..] {
         [_, whole @ .., _] if !whole.is_empty() => whole.to_vec(),
@@ -305,7 +314,7 @@ fn busy_share(history: &History) -> (f64, f64) {
     };
     shares.sort_unstable();
     let of = |us: Option<&u64>| us.map_or(0.0, |us| *us as f64 / 1e6);
-    (of(shares.get(shares.len() / 2)), of(shares.last()))
+    BusyShare { median: of(shares.get(shares.len() / 2)), max: of(shares.last()) }
 }
 
 /// Returns the tenths of a second with messages (Unix time), ascending, with their counts.

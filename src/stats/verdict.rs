@@ -7,7 +7,8 @@
 //!
 //! The verdict can't distinguish commands that queue before a narrow link from a slow sender (the
 //! minimum round trip time is short in both cases), or a payload that trickles in from one that
-//! arrives over a narrow link. It is the sender for the first pair, and the network for the second.
+//! arrives over a narrow link. It names the sender in the first case, and the network in the
+//! second.
 use serde::{Serialize, Serializer};
 
 use super::budget::{Budget, Shares};
@@ -182,7 +183,7 @@ fn slow_sender(budget: &Budget, shares: &Shares) -> Option<Evidence> {
         ));
     }
     let rate = budget.bytes_per_s / 1e6;
-    let payload = budget.share(budget.payload_us().1);
+    let payload = budget.share(budget.payload_time().sender_us);
     if payload >= LIMITING_SHARE {
         let share = percent(payload);
         return Some((
@@ -363,7 +364,7 @@ fn slow_network(budget: &Budget, shares: &Shares) -> Option<Evidence> {
             ),
         ));
     }
-    let payload = budget.share(budget.payload_us().0);
+    let payload = budget.share(budget.payload_time().network_us);
     let (share, rate) = (percent(payload), budget.bytes_per_s / 1e6);
     (payload >= LIMITING_SHARE).then(|| {
         (

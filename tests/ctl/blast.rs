@@ -115,7 +115,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
         ("--from x".into(), "sinkctl: --from: expected an address".into()),
         (
             "--recipients-per-message 3 --recipient-count 2".into(),
-            "sinkctl: --recipients-per-message: expected at most 2, as many as are generated, found 3 ".into(),
+            "sinkctl: --recipients-per-message: expected at most 2, the number of generated addresses, found 3 ".into(),
         ),
         ("--attach /nowhere".into(), "sinkctl: /nowhere: cannot be read: No such file".into()),
     ] {

@@ -17,7 +17,7 @@ use sinkd::index::{
     SearchResult, reindex, search, sidecar,
 };
 use sinkd::log::reader::Folder;
-use sinkd::log::{self, MessageId, Remove, Run, Runs, SlotFacts, StorageMode, Writer};
+use sinkd::log::{self, MessageId, Remove, Run, Runs, SlotFacts, StoredPart, Writer};
 use sinkd::smtp::envelope::{Tag, append_field};
 use sinkd::time::Span;
 use tempfile::{TempDir, tempdir};
@@ -443,12 +443,12 @@ fn messages_outside_the_span_do_not_count_as_left_out() {
 fn partly_stored_messages_are_reported() {
     let data = tempdir().unwrap();
     fill(data.path(), 0..30, |n| {
-        let mode = [StorageMode::Full, StorageMode::Headers, StorageMode::Envelope][n as usize % 3];
+        let mode = [StoredPart::Full, StoredPart::Headers, StoredPart::Envelope][n as usize % 3];
         let (payload, facts) = plain(n);
         let stored = match mode {
-            StorageMode::Full => payload,
-            StorageMode::Headers => format!("Subject: number {n}\r\n\r\n").into_bytes(),
-            StorageMode::Envelope => Vec::new(),
+            StoredPart::Full => payload,
+            StoredPart::Headers => format!("Subject: number {n}\r\n\r\n").into_bytes(),
+            StoredPart::Envelope => Vec::new(),
         };
         (stored, SlotFacts { mode, ..facts })
     });

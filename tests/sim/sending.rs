@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sinkd::sender::by_hand::{ByHandSender, ConnectionSlot, RunEnd};
-use sinkd::sender::source::{DueMessage, Error, Next, Outcome, Source};
+use sinkd::sender::source::{DueMessage, Outcome, Pulled, Source, SourceError};
 use sinkd::sender::{Connections, Ends, FailureKind, SendingSettings, SharedRun};
 use sinkd::smtp::client::{Options, OutgoingMail, Protocol};
 use sinkd::stats::Metric;
@@ -27,15 +27,15 @@ pub struct Messages {
 }
 
 impl Source for Messages {
-    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Pulled, SourceError> {
         if self.given == self.count {
-            return Ok(Next::End);
+            return Ok(Pulled::End);
         }
         fill(mail);
         let ticket = self.given;
         self.given += 1;
         let due_ns = Some(self.first_ns + ticket * self.every_ns);
-        Ok(Next::Mail(DueMessage { ticket, due_ns, lane: None }))
+        Ok(Pulled::Mail(DueMessage { ticket, due_ns, lane: None }))
     }
 
     fn refill(&mut self, _: u64, mail: &mut OutgoingMail) -> bool {

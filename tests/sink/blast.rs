@@ -16,7 +16,7 @@ use sinkd::sender::blast::{
     Arrivals, Blast, BlastContent, BlastPlan, BlastSettings, MessageDate, MissingNumbers,
     PlanError, SendingRate,
 };
-use sinkd::sender::source::{Next, Outcome, ReplyCode, SessionEnd, Source};
+use sinkd::sender::source::{Outcome, Pulled, ReplyCode, SessionEnd, Source};
 use sinkd::smtp::client::{ContentForm, OutgoingMail};
 use sinkd::smtp::data::unstuff;
 
@@ -88,7 +88,7 @@ fn generate(settings: BlastSettings, threads: usize) -> BTreeMap<u64, SourcedMes
         let thread = turn % (threads + 1) % threads;
         let (source, last) = &mut sources[thread];
         mail.clear();
-        let Next::Mail(due) = source.next(&mut mail).unwrap() else { break };
+        let Pulled::Mail(due) = source.next(&mut mail).unwrap() else { break };
         assert!(due.due_ns.unwrap_or(*last) >= *last, "moments never fall");
         *last = due.due_ns.unwrap_or(*last);
         assert!(all.insert(due.ticket, SourcedMessage::of(due.due_ns, &mail)).is_none());

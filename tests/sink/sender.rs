@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Sink, messages};
-use sinkd::sender::source::{DueMessage, Error, Lane, LaneKey, Next, Outcome, SessionEnd, Source};
+use sinkd::sender::source::{
+    DueMessage, Lane, LaneKey, Outcome, Pulled, SessionEnd, Source, SourceError,
+};
 use sinkd::sender::{
     Connections, Ends, FailureKind, ResolvedAddress, SendReport, SendingSettings, SharedRun, run,
 };
@@ -56,10 +58,10 @@ impl Numbered {
 }
 
 impl Source for Numbered {
-    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Pulled, SourceError> {
         let ticket = self.next;
         if ticket == self.count {
-            return Ok(Next::End);
+            return Ok(Pulled::End);
         }
         self.next += 1;
         mail.from(b"sender@example.org", b"");
@@ -76,7 +78,7 @@ impl Source for Numbered {
             is_last: ticket + lanes >= self.count,
         });
         assert!(self.open.insert(ticket));
-        Ok(Next::Mail(DueMessage { ticket, due_ns: self.due_ns.map(|ns| ns * ticket), lane }))
+        Ok(Pulled::Mail(DueMessage { ticket, due_ns: self.due_ns.map(|ns| ns * ticket), lane }))
     }
 
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
@@ -203,14 +205,14 @@ impl Late {
 }
 
 impl Source for Late {
-    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
-        let Some(due_ms) = self.due_ms.get(self.given) else { return Ok(Next::End) };
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Pulled, SourceError> {
+        let Some(due_ms) = self.due_ms.get(self.given) else { return Ok(Pulled::End) };
         mail.from(b"", b"");
         mail.to(b"r@example.com", b"");
         let ticket = self.given as u64;
         self.given += 1;
         let lane = Some(Lane { key: LaneKey(ticket), is_last: true });
-        Ok(Next::Mail(DueMessage { ticket, due_ns: Some(due_ms * 1_000_000), lane }))
+        Ok(Pulled::Mail(DueMessage { ticket, due_ns: Some(due_ms * 1_000_000), lane }))
     }
 
     fn is_sooner(&self, than_ns: u64) -> bool {

@@ -263,3 +263,16 @@ fn a_closed_pipe_does_not_fail_a_command_that_prints() {
     let status = sinkd(&["--workers", "0"]).stderr(writer).status().unwrap();
     assert_eq!(status.code(), Some(2));
 }
+
+#[test]
+fn a_folder_that_cannot_be_made_is_named() {
+    for name in ["stats", "index"] {
+        let data = tempdir().unwrap();
+        File::create(data.path().join(name)).unwrap();
+        let path = data.path().display().to_string();
+        let (code, errors) =
+            output_of(&mut sinkd(&["--data", &path, "--listen", "127.0.0.1:0", "--http", "off"]));
+        let expected = format!("sinkd: {path}/{name}: cannot be written: File exists\n");
+        assert_eq!((code, errors.as_str()), (Some(2), expected.as_str()));
+    }
+}

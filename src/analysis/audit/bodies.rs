@@ -14,7 +14,7 @@ use super::tasks::{Task, TaskKind, Tasks};
 use crate::analysis::folder::threads;
 use crate::analysis::sorting::{Merge, SortRecord, Sorted, Sorter};
 use crate::index::MessageReader;
-use crate::log::StorageMode;
+use crate::log::StoredPart;
 use crate::log::reader::Folder;
 use crate::wording::readable;
 
@@ -177,7 +177,7 @@ impl<'a> BodyThread<'a> {
         };
         let mut reader = self.reader.take().unwrap_or_else(|| MessageReader::new(None));
         let checked = match reader.read(&segment, &slot) {
-            Ok(read) if slot.facts().mode == StorageMode::Full => {
+            Ok(read) if slot.facts().mode == StoredPart::Full => {
                 let mut text = MessageText::new(&read.message);
                 let id = Some(read.entry.columns.message_id).filter(|id| !id.is_empty());
                 let content = Some(read.entry.content_hash);

@@ -16,7 +16,7 @@ use crate::analysis::transit::{HEADER_BYTES_MAX, TransitSample};
 use crate::analysis::words::seconds;
 use crate::index::PAYLOAD_BYTES_MAX;
 use crate::log::reader::{Damage, Segment};
-use crate::log::{MessageId, Slot, StorageMode};
+use crate::log::{MessageId, Slot, StoredPart};
 use crate::smtp::data::unstuff;
 use crate::smtp::envelope::{self, Decoded};
 use crate::wording::readable;
@@ -233,7 +233,7 @@ impl<'a> DeliveryReader<'a> {
 
     fn check_content(&mut self, message: &ReadDelivery<'_>) -> io::Result<()> {
         let facts = message.slot.facts();
-        let is_whole = facts.mode == StorageMode::Full && message.payload.len() < PAYLOAD_BYTES_MAX;
+        let is_whole = facts.mode == StoredPart::Full && message.payload.len() < PAYLOAD_BYTES_MAX;
         if !is_whole {
             self.tally.not_stored += 1;
             return Ok(());

@@ -7,7 +7,7 @@ use crate::wording::counted;
 #[non_exhaustive]
 pub enum AuditDoubt {
     /// The messages to audit were selected by a query, which was not compared with every message.
-    #[error("the query could not be put to all messages")]
+    #[error("the query could not be evaluated for all messages")]
     Selection,
     /// The span comes from a run whose start or end may be missing.
     #[error(
@@ -24,8 +24,8 @@ pub enum AuditDoubt {
     /// The statistics count messages that the log neither has nor records as dropped.
     #[error("{}", counted(
         *.0,
-        "message that statistics know of is not in the log, which does not say why",
-        "messages that statistics know of are not in the log, which does not say why"
+        "message in the statistics is missing from the log, which does not say why",
+        "messages in the statistics are missing from the log, which does not say why"
     ))]
     Vanished(u64),
     /// Messages arrived after the folders were opened.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::list::ExpectedListError;
 use super::logged::LoggedError;
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 
 /// Why an audit failed.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +12,7 @@ use crate::analysis::error::Error;
 pub enum AuditError {
     /// A folder can't be read.
     #[error(transparent)]
-    Folder(#[from] Error),
+    Folder(#[from] AnalysisError),
     /// The list can't be used.
     #[error(transparent)]
     List(#[from] ExpectedListError),

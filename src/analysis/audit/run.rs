@@ -21,7 +21,7 @@ use super::question::{AuditQuestion, AuditStage, ExpectedList};
 use super::since::ChangedSince;
 use super::tasks::{TaskSorters, Tasks};
 use crate::analysis::counting::MissingMessages;
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::folder::FolderSpans;
 use crate::analysis::folder::{LogSource, UnreadMessages, threads, visit_all};
 use crate::analysis::sorting::{Merge, Sorted, Sorter};
@@ -141,7 +141,7 @@ impl SourceNotes {
                 faulty_segments += 1;
                 unread.note(fault);
             }
-            let notes = source.folder.notes().map_err(Error::log(source.folder.path()))?;
+            let notes = source.folder.notes().map_err(AnalysisError::log(source.folder.path()))?;
             unsent.push(notes.of);
             notes.damage.into_iter().for_each(|damage| unread.note(damage));
         }

@@ -1,7 +1,7 @@
 //! Changes of the folders that an audit does not see: mail that arrived meanwhile, and mail that
 //! vanished without a record.
 
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::folder::FolderSpans;
 use crate::analysis::folder::LogSource;
 use crate::analysis::folder::open_folder;
@@ -27,7 +27,7 @@ impl ChangedSince {
         sources: &[LogSource],
         selection: FolderSpans<'_>,
         gone: Option<u64>,
-    ) -> Result<ChangedSince, Error> {
+    ) -> Result<ChangedSince, AnalysisError> {
         let mut since = ChangedSince::default();
         for (source, (path, span)) in sources.iter().zip(selection.parts()) {
             let now = open_folder(path)?;

@@ -1,5 +1,5 @@
 //! The evidence that claims are checked against.
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::folder::FolderSpans;
 use crate::analysis::limits::KeptLimits;
 use crate::analysis::statistics::RunStatistics;
@@ -20,7 +20,7 @@ impl Evidence {
     pub fn gather(
         selection: FolderSpans<'_>,
         windows_s: Option<Vec<u64>>,
-    ) -> Result<Evidence, Error> {
+    ) -> Result<Evidence, AnalysisError> {
         let gathered = RunStatistics::read_complete(selection)?;
         let limits = windows_s.map(|windows_s| KeptLimits::read(selection, &gathered, windows_s));
         Ok(Evidence { limits: limits.transpose()?, gathered })

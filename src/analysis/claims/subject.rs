@@ -172,8 +172,8 @@ impl ClaimSubject {
                 replies.iter().filter(|(name, _)| is_meant(name)).map(|(_, n)| *n).sum::<u64>()
                     as f64
             }
-            ClaimSubject::Busy(ClaimBusy::Median) => summary.busy_share.0,
-            ClaimSubject::Busy(ClaimBusy::Max) => summary.busy_share.1,
+            ClaimSubject::Busy(ClaimBusy::Median) => summary.busy_share.median,
+            ClaimSubject::Busy(ClaimBusy::Max) => summary.busy_share.max,
             ClaimSubject::LimitedBy => return Ok(ClaimValue::Verdict(verdict.limited_by())),
             ClaimSubject::NotRecorded => not_recorded.ok_or(ClaimFailure::LogNotRead)? as f64,
         };

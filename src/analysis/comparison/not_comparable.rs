@@ -2,7 +2,7 @@
 use std::io;
 
 use super::kind::RecordedBy;
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 
 /// Why two runs cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +10,7 @@ use crate::analysis::error::Error;
 pub enum NotComparable {
     /// A folder has no statistics, or they can't be read.
     #[error(transparent)]
-    Folder(#[from] Error),
+    Folder(#[from] AnalysisError),
     /// A file of statistics can't be read.
     #[error("{name}: cannot read its statistics")]
     Unreadable {

@@ -4,7 +4,7 @@ use std::path::Path;
 use super::kind::RecordedBy;
 use super::not_comparable::NotComparable;
 use super::warning::ComparisonWarning;
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::folder::FolderSpans;
 use crate::analysis::statistics::{RunStatistics, UnrecordedMessages};
 use crate::stats::{History, Measures, StatsDamage};
@@ -67,7 +67,7 @@ fn kind_of_all(letter: char, parts: &[(&Path, Seconds)]) -> Result<RecordedBy, N
     let mut kinds = Vec::new();
     for (folder, span) in parts {
         let mut history = History::default();
-        history.read(folder, *span).map_err(Error::statistics(folder))?;
+        history.read(folder, *span).map_err(AnalysisError::statistics(folder))?;
         kinds.push(RecordedBy::of(&history));
     }
     match kinds.split_first() {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::statistics::counters;
 use crate::log::reader::Folder;
 use crate::stats::Counter;
@@ -47,8 +47,12 @@ impl MessageCounts {
     /// still being written.
     ///
     /// Errors: the log or the statistics can't be read.
-    pub fn of_span(folder: &Folder, span: Span, clock: &dyn Clock) -> Result<MessageCounts, Error> {
-        let listing = folder.listing(span).map_err(Error::log(folder.path()))?;
+    pub fn of_span(
+        folder: &Folder,
+        span: Span,
+        clock: &dyn Clock,
+    ) -> Result<MessageCounts, AnalysisError> {
+        let listing = folder.listing(span).map_err(AnalysisError::log(folder.path()))?;
         let stored = listing.present();
         let accepted = counters(folder.path(), span, clock)?.total(Counter::Messages);
         Ok(MessageCounts {

@@ -1,7 +1,7 @@
 //! Messages that were accepted, but whose envelope is no longer in the log. They are never left out
 //! silently.
 
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::folder::{LogSource, UnreadMessages};
 use crate::analysis::statistics::counters;
 use crate::analysis::statistics::{WRITTEN_WITHIN, wait_until_written};
@@ -32,7 +32,7 @@ impl MissingMessages {
         spans: &[Span],
         unread: &UnreadMessages,
         clock: &dyn Clock,
-    ) -> Result<MissingMessages, Error> {
+    ) -> Result<MissingMessages, AnalysisError> {
         if spans.iter().all(|span| span.is_all()) {
             return Ok(MissingMessages::of_all(sources, unread));
         }

@@ -1,7 +1,7 @@
 //! Checks whether a path is a data folder.
 use std::path::Path;
 
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::log::reader::Folder;
 
 /// Returns whether the folder has this subfolder.
@@ -10,30 +10,30 @@ fn has(path: &Path, part: &str) -> bool {
 }
 
 /// Checks that `path` is a folder with segments or statistics. Errors: it is not.
-pub fn ensure_data_folder(path: &Path) -> Result<(), Error> {
+pub fn ensure_data_folder(path: &Path) -> Result<(), AnalysisError> {
     let owned = || path.to_owned();
     match () {
         () if has(path, "segments") || has(path, "stats") => Ok(()),
-        () if path.is_dir() => Err(Error::Foreign(owned())),
-        () if path.exists() => Err(Error::File(owned())),
-        () => Err(Error::NoFolder(owned())),
+        () if path.is_dir() => Err(AnalysisError::Foreign(owned())),
+        () if path.exists() => Err(AnalysisError::File(owned())),
+        () => Err(AnalysisError::NoFolder(owned())),
     }
 }
 
 /// Checks that `path` is a data folder with statistics. Errors: it is not.
-pub fn ensure_statistics(path: &Path) -> Result<(), Error> {
+pub fn ensure_statistics(path: &Path) -> Result<(), AnalysisError> {
     ensure_data_folder(path)?;
-    if has(path, "stats") { Ok(()) } else { Err(Error::NoStatistics(path.to_owned())) }
+    if has(path, "stats") { Ok(()) } else { Err(AnalysisError::NoStatistics(path.to_owned())) }
 }
 
 /// Opens the log of a data folder. Reads 8 KiB per segment.
 ///
 /// Errors: `path` is not a data folder, has no segments, or can't be read.
-pub fn open_folder(path: &Path) -> Result<Folder, Error> {
+pub fn open_folder(path: &Path) -> Result<Folder, AnalysisError> {
     Folder::open(path).map_err(|source| match ensure_data_folder(path) {
         Err(error) => error,
-        Ok(()) if !has(path, "segments") => Error::NoSegments(path.to_owned()),
-        Ok(()) => Error::segments(path)(source),
+        Ok(()) if !has(path, "segments") => AnalysisError::NoSegments(path.to_owned()),
+        Ok(()) => AnalysisError::segments(path)(source),
     })
 }
 
@@ -52,15 +52,15 @@ mod tests {
         fs::create_dir_all(path("records/stats")).unwrap();
         fs::create_dir_all(path("silent/segments")).unwrap();
         let opened = |name: &str| open_folder(&path(name)).map(drop);
-        assert!(matches!(opened("missing"), Err(Error::NoFolder(_))));
-        assert!(matches!(opened("file"), Err(Error::File(_))));
-        assert!(matches!(opened("foreign"), Err(Error::Foreign(_))));
-        assert!(matches!(opened("records"), Err(Error::NoSegments(_))));
+        assert!(matches!(opened("missing"), Err(AnalysisError::NoFolder(_))));
+        assert!(matches!(opened("file"), Err(AnalysisError::File(_))));
+        assert!(matches!(opened("foreign"), Err(AnalysisError::Foreign(_))));
+        assert!(matches!(opened("records"), Err(AnalysisError::NoSegments(_))));
         assert!(opened("silent").is_ok());
         let recorded = |name: &str| ensure_statistics(&path(name));
-        assert!(matches!(recorded("missing"), Err(Error::NoFolder(_))));
-        assert!(matches!(recorded("foreign"), Err(Error::Foreign(_))));
-        assert!(matches!(recorded("silent"), Err(Error::NoStatistics(_))));
+        assert!(matches!(recorded("missing"), Err(AnalysisError::NoFolder(_))));
+        assert!(matches!(recorded("foreign"), Err(AnalysisError::Foreign(_))));
+        assert!(matches!(recorded("silent"), Err(AnalysisError::NoStatistics(_))));
         assert!(recorded("records").is_ok());
     }
 

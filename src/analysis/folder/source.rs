@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::data_folder::open_folder;
 use super::selection::FolderSpans;
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::watched::watched;
 use crate::log::reader::{Damage, Folder, ReadError, Segment, Stretch};
 use crate::log::{Dropped, Slot};
@@ -29,14 +29,14 @@ impl LogSource {
     /// Opens each folder with its span.
     ///
     /// Errors: a folder has no log, or can't be read.
-    pub fn open_all(selection: FolderSpans<'_>) -> Result<Vec<LogSource>, Error> {
+    pub fn open_all(selection: FolderSpans<'_>) -> Result<Vec<LogSource>, AnalysisError> {
         selection.parts().map(|(path, span)| LogSource::open(path, span)).collect()
     }
 
-    fn open(path: &Path, span: Span) -> Result<LogSource, Error> {
+    fn open(path: &Path, span: Span) -> Result<LogSource, AnalysisError> {
         let folder = open_folder(path)?;
-        let pruned = folder.pruned().map_err(Error::segments(path))?;
-        let listing = folder.listing(span).map_err(Error::log(path))?;
+        let pruned = folder.pruned().map_err(AnalysisError::segments(path))?;
+        let listing = folder.listing(span).map_err(AnalysisError::log(path))?;
         let stretches = listing.stretches().collect();
         Ok(LogSource { folder, pruned, stretches })
     }
@@ -49,9 +49,9 @@ impl LogSource {
 
     /// Returns the number of messages in a part of the span, including damaged ones. Takes a few
     /// binary searches.
-    pub fn messages(&self, span: Span) -> Result<u64, Error> {
+    pub fn messages(&self, span: Span) -> Result<u64, AnalysisError> {
         let listing = self.folder.listing(span);
-        Ok(listing.map_err(Error::log(self.folder.path()))?.len())
+        Ok(listing.map_err(AnalysisError::log(self.folder.path()))?.len())
     }
 }
 

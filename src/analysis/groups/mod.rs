@@ -9,7 +9,7 @@ pub use by::GroupBy;
 pub use table::{GroupFigures, GroupRow, GroupTable, OtherGroups};
 
 use super::counting::MissingMessages;
-use super::error::Error;
+use super::error::AnalysisError;
 use super::folder::FolderSpans;
 use super::folder::{LogSource, UnreadMessages};
 use crate::log::reader::{Folder, ReadError};
@@ -60,7 +60,7 @@ pub fn find(
     selection: FolderSpans<'_>,
     question: GroupQuestion<'_>,
     watch: &mut dyn FnMut(u64, u64),
-) -> Result<GroupAnswer, Error> {
+) -> Result<GroupAnswer, AnalysisError> {
     let GroupQuestion { by, shown, sent_field } = question;
     let criteria = GroupCriteria { by, sent_field };
     // The bounds of the spans are rounded up to whole seconds, as in all statistics, so that log

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::gap::LimitsGap;
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::folder::FolderSpans;
 use crate::analysis::folder::holder;
 use crate::analysis::statistics::{RunStatistics, UnrecordedMessages};
@@ -52,12 +52,12 @@ impl KeptLimits {
         selection: FolderSpans<'_>,
         gathered: &RunStatistics,
         windows_s: Vec<u64>,
-    ) -> Result<KeptLimits, Error> {
+    ) -> Result<KeptLimits, AnalysisError> {
         let spans: Vec<Seconds> = selection.spans.iter().map(|span| span.seconds()).collect();
         let is_running = selection.folders.iter().any(|folder| holder(folder).is_some());
         let over_s = is_running.then(|| selection.clock.now().as_secs());
         let mut limits = SenderLimits::read(selection.folders, &spans, &windows_s, over_s)
-            .map_err(Error::Connections)?;
+            .map_err(AnalysisError::Connections)?;
         let history = &gathered.history;
         limits.damage.extend_from_slice(&history.damage);
         let messages = history.total(Counter::Messages);

@@ -1,13 +1,13 @@
 //! How much of a message is stored, and how to restore what was sent.
 use std::borrow::Cow;
 
-use crate::log::{Slot, StorageMode};
+use crate::log::{Slot, StoredPart};
 use crate::smtp::data::unstuff;
 
 /// Returns how many bytes of the message are stored; `None` if it is stored whole.
 pub fn stored_bytes(slot: &Slot) -> Option<u32> {
     let stored = slot.payload_bytes().saturating_sub(slot.facts().dots);
-    let is_whole = slot.facts().mode == StorageMode::Full || stored == slot.facts().message_bytes;
+    let is_whole = slot.facts().mode == StoredPart::Full || stored == slot.facts().message_bytes;
     (!is_whole).then_some(stored)
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use hdrhistogram::Histogram;
 
 use super::buckets::TimeBuckets;
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::folder::FolderSpans;
 use crate::analysis::groups::{GroupBy, GroupQuestion, GroupTable, find};
 use crate::analysis::statistics::RunStatistics;
@@ -91,13 +91,13 @@ impl ReportData {
         selection: FolderSpans<'_>,
         sent_field: Option<&str>,
         watch: &mut dyn FnMut(u64, u64),
-    ) -> Result<ReportData, Error> {
+    ) -> Result<ReportData, AnalysisError> {
         let RunStatistics { mut history, summary, verdict, open_sessions, not_recorded, .. } =
             RunStatistics::read_complete(selection)?;
         let mut sources = Vec::new();
         for (path, span) in selection.parts() {
             let (mut own, span) = (History::default(), span.seconds());
-            own.read_counters(path, span).map_err(Error::statistics(path))?;
+            own.read_counters(path, span).map_err(AnalysisError::statistics(path))?;
             let messages = own.total(Counter::Messages);
             let open =
                 own.seconds.iter().map(|(second, counts)| (*second, counts.open_connections));
@@ -135,7 +135,7 @@ impl ReportData {
         Some(Seconds { start: *first, end: last + 1 })
     }
 
-    fn read_columns(&mut self, buckets: TimeBuckets) -> Result<(), Error> {
+    fn read_columns(&mut self, buckets: TimeBuckets) -> Result<(), AnalysisError> {
         let empty =
             || TimeColumn { transactions: Metric::Transaction.histogram(), longest_round_us: 0 };
         let mut columns: Vec<TimeColumn> = (0..buckets.count()).map(|_| empty()).collect();
@@ -150,7 +150,7 @@ impl ReportData {
                 }
             };
             let damage = each_interval(path, span.intersection(buckets.span), &METRICS, take);
-            for part in damage.map_err(Error::statistics(path))? {
+            for part in damage.map_err(AnalysisError::statistics(path))? {
                 if !self.damage.contains(&part) {
                     self.damage.push(part);
                 }
@@ -162,13 +162,13 @@ impl ReportData {
 }
 
 /// Returns the runs and marks of all folders, by time.
-fn events(folders: &[PathBuf]) -> Result<Vec<RunEvent>, Error> {
+fn events(folders: &[PathBuf]) -> Result<Vec<RunEvent>, AnalysisError> {
     // Seconds and nanoseconds are converted separately, so that a whole second stays exact as a
     // float.
     let second = |ns: u64| (ns / 1_000_000_000) as f64 + (ns % 1_000_000_000) as f64 / 1e9;
     let mut events = Vec::new();
     for folder in folders {
-        let all = Runs::read(folder).map_err(Error::statistics(folder))?;
+        let all = Runs::read(folder).map_err(AnalysisError::statistics(folder))?;
         events.extend(all.runs.into_iter().map(|run| RunEvent {
             from: second(run.from_ns),
             until: run.until_ns.map(second),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use crate::analysis::words::rfc3339;
-use crate::log::{MessageId, Slot, SlotFacts, StorageMode};
+use crate::log::{MessageId, Slot, SlotFacts, StoredPart};
 use crate::smtp::envelope;
 use crate::smtp::tls::SessionTls;
 use crate::wording::readable;
@@ -134,20 +134,20 @@ impl EnvelopeRow {
     }
 }
 
-fn store(mode: StorageMode) -> &'static str {
+fn store(mode: StoredPart) -> &'static str {
     match mode {
-        StorageMode::Full => "full",
-        StorageMode::Headers => "headers",
-        StorageMode::Envelope => "envelope",
+        StoredPart::Full => "full",
+        StoredPart::Headers => "headers",
+        StoredPart::Envelope => "envelope",
     }
 }
 
 fn flags(facts: &SlotFacts, reply: FinalReply) -> Vec<&'static str> {
     let mut flags = Vec::new();
     match facts.mode {
-        StorageMode::Full => {}
-        StorageMode::Headers => flags.push("headers-only"),
-        StorageMode::Envelope => flags.push("envelope-only"),
+        StoredPart::Full => {}
+        StoredPart::Headers => flags.push("headers-only"),
+        StoredPart::Envelope => flags.push("envelope-only"),
     }
     if facts.chunked {
         flags.push("chunked");

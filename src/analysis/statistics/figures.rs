@@ -112,8 +112,8 @@ pub fn figures(gathered: &RunStatistics) -> Figures<'_> {
         replies: history.replies(),
         open_sessions: *open_sessions,
         loops: Loops {
-            busy_share_median: summary.busy_share.0,
-            busy_share_max: summary.busy_share.1,
+            busy_share_median: summary.busy_share.median,
+            busy_share_max: summary.busy_share.max,
             longest_round_us: Percentiles::of_metric(history, Metric::Round).max,
         },
         index_lag: IndexLag::of(history),

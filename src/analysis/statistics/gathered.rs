@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::unrecorded::UnrecordedMessages;
 use super::written::{complete, patience_of, wait_until_written};
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::folder::FolderSpans;
 use crate::analysis::folder::ensure_statistics;
 use crate::analysis::folder::holder;
@@ -38,7 +38,7 @@ impl RunStatistics {
     /// exist has no answer. Waits up to two seconds for statistics that are still being written.
     ///
     /// Errors: a folder can't be read, does not exist, or has no statistics.
-    pub fn read_recorded(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
+    pub fn read_recorded(selection: FolderSpans<'_>) -> Result<RunStatistics, AnalysisError> {
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
         RunStatistics::read(selection)
     }
@@ -46,7 +46,7 @@ impl RunStatistics {
     /// Returns statistics for claims and reports, which are made once. If a sinkd is running, this
     /// waits until the current second is written (up to three seconds). Then it waits up to three
     /// seconds while the log holds messages that the figures lack.
-    pub fn read_complete(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
+    pub fn read_complete(selection: FolderSpans<'_>) -> Result<RunStatistics, AnalysisError> {
         let clock = selection.clock;
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
         // Messages that arrive during the wait are not waited for, because that might never end.
@@ -66,7 +66,7 @@ impl RunStatistics {
 
     /// Reads the statistics if there are any. Waits up to two seconds for statistics that are still
     /// being written.
-    pub fn read(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
+    pub fn read(selection: FolderSpans<'_>) -> Result<RunStatistics, AnalysisError> {
         let FolderSpans { spans, clock, .. } = selection;
         let (read, accepted) = (|| read(selection), || accepted(selection));
         let patience = patience_of(spans, clock.now());
@@ -85,7 +85,7 @@ impl RunStatistics {
         selection: FolderSpans<'_>,
         history: History,
         not_recorded: Option<u64>,
-    ) -> Result<RunStatistics, Error> {
+    ) -> Result<RunStatistics, AnalysisError> {
         let summary = RunSummary::of(&history);
         let mut verdict = Verdict::of(&history, &summary);
         // Folders of several machines have no common ceiling.
@@ -102,7 +102,7 @@ impl RunStatistics {
 }
 
 /// Returns the number of connections that were open at the last recorded second of each folder.
-fn open_at_end(selection: FolderSpans<'_>, history: &History) -> Result<u64, Error> {
+fn open_at_end(selection: FolderSpans<'_>, history: &History) -> Result<u64, AnalysisError> {
     let last = |history: &History| {
         history.seconds.values().next_back().map_or(0, |second| second.open_connections)
     };
@@ -112,7 +112,7 @@ fn open_at_end(selection: FolderSpans<'_>, history: &History) -> Result<u64, Err
     let mut open = 0;
     for (folder, span) in selection.parts() {
         let mut own = History::default();
-        own.read_counters(folder, span.seconds()).map_err(Error::statistics(folder))?;
+        own.read_counters(folder, span.seconds()).map_err(AnalysisError::statistics(folder))?;
         open += last(&own);
     }
     Ok(open)
@@ -122,22 +122,22 @@ fn open_at_end(selection: FolderSpans<'_>, history: &History) -> Result<u64, Err
 /// that are still being written.
 ///
 /// Errors: the statistics can't be read.
-pub fn counters(folder: &Path, span: Span, clock: &dyn Clock) -> Result<History, Error> {
+pub fn counters(folder: &Path, span: Span, clock: &dyn Clock) -> Result<History, AnalysisError> {
     let (folders, spans) = ([folder.to_owned()], [span]);
     let selection = FolderSpans { folders: &folders, spans: &spans, clock };
     let read = || {
         let mut history = History::default();
-        history.read_counters(folder, span.seconds()).map_err(Error::statistics(folder))?;
+        history.read_counters(folder, span.seconds()).map_err(AnalysisError::statistics(folder))?;
         Ok(history)
     };
     let patience = patience_of(&spans, clock.now());
     Ok(complete(patience, clock, read, || accepted(selection))?.0)
 }
 
-fn read(selection: FolderSpans<'_>) -> Result<History, Error> {
+fn read(selection: FolderSpans<'_>) -> Result<History, AnalysisError> {
     let mut history = History::default();
     for (folder, span) in selection.parts() {
-        history.read(folder, span.seconds()).map_err(Error::statistics(folder))?;
+        history.read(folder, span.seconds()).map_err(AnalysisError::statistics(folder))?;
     }
     Ok(history)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::gathered::counters;
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::analysis::words::rfc3339;
 use crate::log::{Mark, Run};
 use crate::stats::{Counter, StatsDamage};
@@ -43,7 +43,7 @@ impl RunRow {
         folder: &Path,
         run: &Run,
         clock: &dyn Clock,
-    ) -> Result<(RunRow, Vec<StatsDamage>), Error> {
+    ) -> Result<(RunRow, Vec<StatsDamage>), AnalysisError> {
         let history = counters(folder, run.span(), clock)?;
         let row = RunRow::Run {
             name: run.name.clone(),

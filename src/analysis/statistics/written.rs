@@ -1,7 +1,7 @@
 //! Waits for statistics, which are written a second or two late.
 use std::time::Duration;
 
-use crate::analysis::error::Error;
+use crate::analysis::error::AnalysisError;
 use crate::stats::{Counter, History};
 use crate::time::{Clock, Span};
 
@@ -41,9 +41,9 @@ pub fn patience_of(spans: &[Span], now: Duration) -> Duration {
 pub fn complete(
     patience: Duration,
     clock: &dyn Clock,
-    read: impl Fn() -> Result<History, Error>,
+    read: impl Fn() -> Result<History, AnalysisError>,
     accepted: impl Fn() -> Option<u64>,
-) -> Result<(History, Option<u64>), Error> {
+) -> Result<(History, Option<u64>), AnalysisError> {
     let until = clock.now() + patience;
     loop {
         let history = read()?;

@@ -128,7 +128,7 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
 fn check_folder(data: &Path, calibrate: &Calibrate) -> anyhow::Result<()> {
     anyhow::ensure!(
         calibrate.to.is_none() || data.join("stats").is_dir(),
-        "{}: {} (choose the data folder of the sinkd at --to with --data)",
+        "{}: {} (set --data to the data folder of the sinkd at --to)",
         data.display(),
         if data.is_dir() { "no statistics in this folder" } else { "no such folder" }
     );
@@ -336,8 +336,8 @@ fn ceiling(
         shape,
         messages_per_s: summary.rate.median,
         bytes_per_s: summary.rate.median * shape.message_bytes,
-        sink_busy_share: summary.busy_share.0.min(1.0),
-        sender_busy_share: sender.busy_share.0.min(1.0),
+        sink_busy_share: summary.busy_share.median.min(1.0),
+        sender_busy_share: sender.busy_share.median.min(1.0),
     })
 }
 

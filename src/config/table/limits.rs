@@ -46,7 +46,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "limits",
         "errors_max",
         "N",
-        "Maximum number of 5xx replies per session; instead of one more, the client gets 421 and the session is closed.",
+        "Maximum number of 5xx replies per session; the next error is answered with 421 instead, and the session is closed.",
         COUNT_OR_NONE,
         |c, v| parse_option(v, count).map(|n| c.limits.errors_max = n),
         |c| show_option(c.limits.errors_max, show_number)

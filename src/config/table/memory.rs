@@ -18,7 +18,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "memory",
         "buffer_memory_bytes",
         "SIZE",
-        "Memory for payloads that arrive in pieces, per worker; if it is exceeded, transfers that have been silent for over a second are closed, those silent longest first.",
+        "Memory for payloads that arrive in pieces, per worker; if it is exceeded, transfers that have been silent for over a second are closed, starting with the one that has been silent the longest.",
         MEMORY,
         |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
             .map(|n| c.memory.buffer_bytes = n as usize),

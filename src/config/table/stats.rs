@@ -43,8 +43,8 @@ pub(super) const SETTINGS: &[Setting] = &[
         "stats",
         "noop_marks",
         "on|off",
-        "Let clients set marks, and start and stop runs, by NOOP sinkd mark TEXT, NOOP sinkd run \
-         start NAME and NOOP sinkd run stop.",
+        "Let clients set marks, and start and stop runs, with the commands 'NOOP sinkd mark TEXT', \
+         'NOOP sinkd run start NAME' and 'NOOP sinkd run stop'.",
         SWITCH,
         |c, v| parse_switch(v).map(|on| c.noop_marks = on),
         |c| show_switch(c, |c| c.noop_marks)

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::log::reader::{Damage, Segment};
-use crate::log::{Slot, StorageMode};
+use crate::log::{Slot, StoredPart};
 use crate::mime::{Extractor, MailFacts, push_clean};
 use crate::smtp::data::unstuff;
 use crate::smtp::deviation::Deviations;
@@ -95,7 +95,7 @@ impl MessageReader {
             columns,
             content_hash: facts.content_hash,
             sequence: facts.sequence,
-            is_whole: slot.facts().mode == StorageMode::Full,
+            is_whole: slot.facts().mode == StoredPart::Full,
             is_unparsed: facts.is_unparsed,
             is_unreadable: false,
         };

@@ -23,7 +23,10 @@ mod limits;
 mod matching;
 mod parser;
 mod pattern;
-#[expect(clippy::module_inception, reason = "the query itself; the door says how it is read")]
+#[expect(
+    clippy::module_inception,
+    reason = "it defines the query; this file says how a query is read"
+)]
 mod query;
 mod size;
 mod term;

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::log::reader::{Damage, Segment};
-use crate::log::{MessageId, Slot, StorageMode};
+use crate::log::{MessageId, Slot, StoredPart};
 use crate::smtp::data::unstuff;
 
 use crate::index::indexing::{MessageReader, PAYLOAD_BYTES_MAX};
@@ -106,9 +106,9 @@ impl<'q> Probe<'q> {
 /// stored in full.
 fn is_partial(query: &Query, slot: &Slot) -> bool {
     match slot.facts().mode {
-        StorageMode::Full => false,
-        StorageMode::Headers => query.needs_body(),
-        StorageMode::Envelope => true,
+        StoredPart::Full => false,
+        StoredPart::Headers => query.needs_body(),
+        StoredPart::Envelope => true,
     }
 }
 

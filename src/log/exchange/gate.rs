@@ -124,7 +124,7 @@ impl Gate {
         self.full.store(false, Release);
     }
 
-    /// Wakes the worker if it waits, because there may be room, or storage has definitely refused.
+    /// Wakes the worker if it waits, because there may be room, or storage has refused permanently.
     pub(crate) fn wake(&self) {
         // Partner: the fence in `wait`.
         fence(SeqCst);

@@ -155,9 +155,9 @@ pub(crate) fn damaged_lines(folder: &Path) -> io::Result<Vec<usize>> {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum AnyEvent {
-    #[allow(dead_code, reason = "only whether it can be read is asked")]
+    #[allow(dead_code, reason = "only used to check that the line is valid")]
     Known(Event),
-    #[allow(dead_code, reason = "only whether it can be read is asked")]
+    #[allow(dead_code, reason = "only used to check that the line is valid")]
     Newer(Newer),
 }
 

@@ -28,4 +28,4 @@ pub use live::{Published, SealedTotals, State};
 pub use names::{BootId, StoreId};
 pub(crate) use seed::Seed;
 pub(crate) use slot::{Record, SlotSource, encode_slot};
-pub use slot::{Slot, SlotFacts, SlotKind, StorageMode};
+pub use slot::{Slot, SlotFacts, SlotKind, StoredPart};

@@ -20,9 +20,9 @@ pub enum SlotKind {
     Note,
 }
 
-/// How much of a message is stored.
+/// The part of a message that is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StorageMode {
+pub enum StoredPart {
     /// Everything.
     #[default]
     Full,
@@ -38,7 +38,7 @@ pub struct SlotFacts {
     /// The kind of the record.
     pub kind: SlotKind,
     /// How much of the message is stored.
-    pub mode: StorageMode,
+    pub mode: StoredPart,
     /// Commit time, ns since the Unix epoch (monotonic clock plus an offset taken at start).
     pub received_at_ns: u64,
     /// Time from the accepted MAIL to the commit, in µs, saturating.
@@ -264,9 +264,9 @@ pub(crate) fn encode_slot(
         SlotKind::Note => 3,
     };
     let mode = match facts.mode {
-        StorageMode::Full => 0,
-        StorageMode::Headers => 1,
-        StorageMode::Envelope => 2,
+        StoredPart::Full => 0,
+        StoredPart::Headers => 1,
+        StoredPart::Envelope => 2,
     };
     slot[FLAGS_AT] = mode | if facts.chunked { FLAGS_CHUNKED } else { 0 };
     put32(slot, RECORD_CRC_AT, record.crc);
@@ -295,10 +295,10 @@ fn decode_slot(slot: &[u8], source: &SlotSource, id: MessageId) -> Option<Slot> 
         _ => (SlotKind::Note, false),
     };
     let (mode, known_mode) = match slot[FLAGS_AT] & FLAGS_MODE {
-        0 => (StorageMode::Full, true),
-        1 => (StorageMode::Headers, true),
-        2 => (StorageMode::Envelope, true),
-        _ => (StorageMode::Full, false),
+        0 => (StoredPart::Full, true),
+        1 => (StoredPart::Headers, true),
+        2 => (StoredPart::Envelope, true),
+        _ => (StoredPart::Full, false),
     };
     let facts = SlotFacts {
         kind,

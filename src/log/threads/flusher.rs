@@ -149,7 +149,8 @@ fn flush_watched(call: &FlushCall, watched: &mut WatchedSegment) -> bool {
         return true;
     }
     if let Err(e) = call.flush(watched.mapping.file()) {
-        tracing::error!(segment = watched.number, error = %e, "a flush failed: it is suspect");
+        let segment = watched.number;
+        tracing::error!(segment, error = %e, "a flush failed: the segment is suspect");
         watched.flushed.fail(Published::from_word(watched.safe[0]).slots);
         return false;
     }

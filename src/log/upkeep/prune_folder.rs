@@ -17,7 +17,7 @@ use crate::log::files::flags;
 use crate::log::reader::{Folder, Segment};
 
 /// Number of segments dropped under one lock: bounds the number of open files, and how long sinkd
-/// finds the lock taken.
+/// has to do without the lock.
 const AT_ONCE: usize = 64;
 
 /// What [`prune`] keeps.

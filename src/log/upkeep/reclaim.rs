@@ -70,8 +70,8 @@ fn spare(path: &Path, number: u32) -> Option<(File, SegmentIdentity)> {
     (identity.number != number).then_some((file, identity))
 }
 
-/// Returns whether the file holds a valid message or is sealed, as the segment with the path
-/// `name`. Reads the whole file.
+/// Returns whether the file, read as the segment with the path `name`, is sealed or holds a valid
+/// message. Reads the whole file.
 fn holds_mail(file: File, name: &Path) -> bool {
     // As if in an unknown boot: only checksums are trusted.
     SegmentFile::from_file(file, name).is_ok_and(|(file, words)| {

@@ -66,9 +66,7 @@ pub struct BlastSettings {
 #[non_exhaustive]
 pub enum PlanError {
     /// No message can be that small.
-    #[error(
-        "expected at least {smallest} bytes, the smallest message to these recipients, found {size}"
-    )]
+    #[error("expected at least {smallest} bytes, the minimum for these recipients, found {size}")]
     TooSmall {
         /// The requested size.
         size: u64,

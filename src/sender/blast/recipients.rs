@@ -96,7 +96,7 @@ pub enum RecipientsError {
     #[error("expected a whole number from 1 to {GENERATED_MAX}, found {0}")]
     Count(u64),
     /// A message needs more recipients than are generated.
-    #[error("expected at most {count}, as many as are generated, found {per_message}")]
+    #[error("expected at most {count}, the number of generated addresses, found {per_message}")]
     MoreThanGenerated {
         /// The number of recipients per message.
         per_message: u64,
@@ -305,7 +305,7 @@ mod tests {
         }
         let one = RecipientSource::generated("a.example", 1).unwrap();
         let error = one.chosen("2".parse().unwrap(), RecipientOrder::Listed).unwrap_err();
-        let expected = "expected at most 1, as many as are generated, found 2";
+        let expected = "expected at most 1, the number of generated addresses, found 2";
         assert_eq!(error.to_string(), expected);
         let list = List::parse("list.csv", b"a@b.example\nc@b.example").unwrap();
         let listed = RecipientSource::listed(list);

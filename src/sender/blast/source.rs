@@ -9,10 +9,11 @@ use super::pace::Schedule;
 use super::plan::{BlastPlan, Prepared};
 use super::random::{Purpose, Random};
 use super::render::Values;
-use crate::sender::source::{DueMessage, Error, Next, Outcome, SessionEnd, Source};
+use crate::sender::source::{DueMessage, Outcome, Pulled, SessionEnd, Source, SourceError};
 use crate::smtp::client::OutgoingMail;
 
-/// References that only this thread counts.
+/// The content that all threads share, with references that only this thread counts: threads that
+/// counted the same ones would slow each other.
 enum SharedBlast {
     Generated(Bodies),
     Template(Bytes),
@@ -96,17 +97,17 @@ fn content(plan: &BlastPlan, shared: &SharedBlast, subject: Subject<'_>, mail: &
 }
 
 impl Source for Blast {
-    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
-        let Some(number) = self.plan.take() else { return Ok(Next::End) };
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Pulled, SourceError> {
+        let Some(number) = self.plan.take() else { return Ok(Pulled::End) };
         let due_ns = match &mut self.schedule {
             None => None,
             Some(schedule) => match schedule.due_ns(number) {
-                None => return Ok(Next::End),
+                None => return Ok(Pulled::End),
                 due => due,
             },
         };
         self.fill(number, mail);
-        Ok(Next::Mail(DueMessage { ticket: number, due_ns, lane: None }))
+        Ok(Pulled::Mail(DueMessage { ticket: number, due_ns, lane: None }))
     }
 
     fn refill(&mut self, ticket: u64, mail: &mut OutgoingMail) -> bool {

@@ -19,7 +19,7 @@ use super::scheduling::{
 };
 use super::settings::SendingSettings;
 use super::shared::SharedRun;
-use super::source::{LaneKey, Next};
+use super::source::{LaneKey, Pulled};
 use crate::smtp::client::{ClientSession, OutgoingMail, SessionFault, StartTls};
 use conn::{TargetConn, TurnNeeds};
 
@@ -172,13 +172,13 @@ impl<'a, N: Network> Engine<'a, N> {
             return;
         }
         match self.ledger.pull() {
-            Ok((Next::Mail(due), mail)) => self.scheduler.add(due, mail),
-            Ok((Next::End, mail)) if !self.scheduler.has_waiting() => {
+            Ok((Pulled::Mail(due), mail)) => self.scheduler.add(due, mail),
+            Ok((Pulled::End, mail)) if !self.scheduler.has_waiting() => {
                 self.ledger.keep(mail);
                 self.end();
             }
             // The source has no message now. It is asked again when another message is done.
-            Ok((Next::Wait | Next::End, mail)) => {
+            Ok((Pulled::Wait | Pulled::End, mail)) => {
                 self.ledger.is_waiting = true;
                 self.ledger.keep(mail);
             }

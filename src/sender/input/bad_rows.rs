@@ -60,7 +60,9 @@ impl<E: fmt::Display> fmt::Display for BadRows<E> {
         match (self.count, self.remedy) {
             (1, RowRemedy::Remove) => f.write_str("1 bad row; correct or remove it")?,
             (n, RowRemedy::Remove) => write!(f, "{n} bad rows; correct or remove them")?,
-            (1, RowRemedy::Comment) => f.write_str("1 bad row; correct it, or put # before it")?,
+            (1, RowRemedy::Comment) => {
+                f.write_str("1 bad row; correct it, or comment it out with #")?
+            }
             (n, RowRemedy::Comment) => {
                 write!(f, "{n} bad rows; correct them, or put # before them")?;
             }

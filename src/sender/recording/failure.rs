@@ -80,7 +80,7 @@ pub enum SendingError {
     },
     /// The source of the messages can't continue.
     #[error(transparent)]
-    Source(source::Error),
+    Source(source::SourceError),
     /// The system could not wait for events.
     #[error(transparent)]
     Events(SystemError),

@@ -3,7 +3,7 @@ use super::resends::Resends;
 use super::tally::{FailureExample, FailureKind, SendingTally};
 use crate::sender::clock::SendingClock;
 use crate::sender::network::SealingBuffers;
-use crate::sender::source::{self, DueMessage, Next, Outcome, SessionEnd, Source};
+use crate::sender::source::{self, DueMessage, Outcome, Pulled, SessionEnd, Source};
 use crate::smtp::client::{Done, OutgoingMail, Phase, ReplyCode, SessionWatch};
 use crate::stats::{Counter, Metric, Recorder};
 use crate::tls::{Failure, SessionKind, TLS_1_3};
@@ -95,7 +95,7 @@ impl SendLedger {
     }
 
     /// Returns the next message of the source, if it has one now.
-    pub fn pull(&mut self) -> Result<(Next, Box<OutgoingMail>), source::Error> {
+    pub fn pull(&mut self) -> Result<(Pulled, Box<OutgoingMail>), source::SourceError> {
         let mut mail = self.spare.pop().unwrap_or_default();
         let next = self.source.next(&mut mail)?;
         Ok((next, mail))

@@ -14,7 +14,7 @@ use super::retry::{PendingRetry, Retries, Retry};
 use super::sent_before::{Remaining, SentBefore};
 use super::tally::{ReplayCount, ReplayTally};
 use crate::log::{MessageId, Slot};
-use crate::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, Source};
+use crate::sender::source::{DueMessage, Lane, Outcome, Pulled, SessionEnd, Source, SourceError};
 use crate::smtp::client::OutgoingMail;
 use crate::wording::with_causes;
 
@@ -282,7 +282,7 @@ impl<'a> Feed<'a> {
 }
 
 impl Source for Feed<'_> {
-    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Pulled, SourceError> {
         loop {
             if let Some(error) = self.resume_log.take_error() {
                 return Err(FeedError::Resume(error).into());
@@ -296,15 +296,15 @@ impl Source for Feed<'_> {
                 }
                 Some(NextMessage::Retry(due_ns, pending)) => self.send_retry(due_ns, pending, mail),
                 None if self.retries.is_enabled() && !self.in_progress.is_empty() => {
-                    return Ok(Next::Wait);
+                    return Ok(Pulled::Wait);
                 }
                 None => {
                     self.resume_log.flush();
-                    return Ok(Next::End);
+                    return Ok(Pulled::End);
                 }
             };
             if let Some(due) = due {
-                return Ok(Next::Mail(due));
+                return Ok(Pulled::Mail(due));
             }
             mail.clear();
         }

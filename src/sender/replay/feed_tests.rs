@@ -48,14 +48,14 @@ fn due_messages(feed: &mut Feed<'_>) -> Vec<(String, DueMessage)> {
     loop {
         mail.clear();
         match feed.next(&mut mail).unwrap() {
-            Next::Mail(due) => {
+            Pulled::Mail(due) => {
                 due_messages.push((subject(&mail), due));
                 let codes = vec![ReplyCode::new(250); mail.recipients().len()];
                 let outcome = Outcome { end: SessionEnd::Answered, codes: &codes, at_ns: 0 };
                 feed.done(due.ticket, &outcome);
             }
-            Next::End => return due_messages,
-            Next::Wait => panic!("nothing is under way"),
+            Pulled::End => return due_messages,
+            Pulled::Wait => panic!("nothing is under way"),
         }
     }
 }
@@ -99,7 +99,7 @@ fn what_is_sent_again_overtakes() {
     let (mut feed, tally) = feed(&folder, ReplayOptions { pace, sessions, retry }, None);
     let give = |feed: &mut Feed<'_>| {
         let mut mail = OutgoingMail::default();
-        let Next::Mail(due) = feed.next(&mut mail).unwrap() else { panic!("one is there") };
+        let Pulled::Mail(due) = feed.next(&mut mail).unwrap() else { panic!("one is there") };
         (due, mail)
     };
     let answer = |feed: &mut Feed<'_>, (due, mail): &(DueMessage, OutgoingMail), code, at_ns| {
@@ -125,7 +125,7 @@ fn what_is_sent_again_overtakes() {
     let third = give(&mut feed);
     assert_eq!((third.0.due_ns, subject(&third.1)), (Some(200 * ms), "2".into()));
     answer(&mut feed, &third, 250, 200 * ms);
-    assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Next::End);
+    assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Pulled::End);
     assert_eq!((tally.count(ReplayCount::Accepted), tally.count(ReplayCount::Retried)), (3, 2));
 }
 
@@ -141,15 +141,15 @@ fn check(tries: &[(SessionEnd, &[u16])], expected: &[(ReplayCount, u64)]) {
     let mut mail = OutgoingMail::default();
     for (at, (end, codes)) in tries.iter().enumerate() {
         mail.clear();
-        let Next::Mail(due) = feed.next(&mut mail).unwrap() else { panic!("try {at}") };
+        let Pulled::Mail(due) = feed.next(&mut mail).unwrap() else { panic!("try {at}") };
         assert_eq!(mail.recipients().len(), codes.len(), "try {at}");
         assert_eq!(due.due_ns, (at > 0).then(|| ((1 << at) - 1) * 1_000_000_000), "try {at}");
-        assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Next::Wait);
+        assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Pulled::Wait);
         let at_ns = due.due_ns.unwrap_or(0);
         let codes: Vec<_> = codes.iter().map(|code| ReplyCode::new(*code)).collect();
         feed.done(due.ticket, &Outcome { end: *end, codes: &codes, at_ns });
     }
-    assert_eq!(feed.next(&mut mail).unwrap(), Next::End);
+    assert_eq!(feed.next(&mut mail).unwrap(), Pulled::End);
     for kind in ReplayCount::ALL
         .iter()
         .filter(|kind| !matches!(kind, ReplayCount::Octets | ReplayCount::Started))
@@ -206,7 +206,7 @@ fn a_target_that_answers_nothing_is_given_up() {
     let error = loop {
         mail.clear();
         match feed.next(&mut mail) {
-            Ok(Next::Mail(due)) => {
+            Ok(Pulled::Mail(due)) => {
                 let codes = vec![None; mail.recipients().len()];
                 let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: 0 };
                 feed.done(due.ticket, &outcome);
@@ -308,14 +308,14 @@ fn send(
     loop {
         let mut mail = OutgoingMail::default();
         let next = feed.next(&mut mail).unwrap();
-        if let Next::Mail(due) = next {
+        if let Pulled::Mail(due) = next {
             now_ns = now_ns.max(due.due_ns.unwrap_or(0));
             in_progress.push_back((due, mail));
             if in_progress.len() < 3 {
                 continue;
             }
         }
-        let Some((due, mail)) = in_progress.pop_front() else { return next == Next::End };
+        let Some((due, mail)) = in_progress.pop_front() else { return next == Pulled::End };
         let Some(answer) = answers.next() else { return false };
         step += 1;
         now_ns += 1_000_000;

@@ -6,7 +6,7 @@ use super::resume_error::ResumeError;
 use super::sent_before::SentBefore;
 use super::tally::{ReplayCount, ReplayTally};
 use crate::log::reader::ReadError;
-use crate::log::{MessageId, Slot, StorageMode};
+use crate::log::{MessageId, Slot, StoredPart};
 
 /// Number of outcomes that are written together.
 const OUTCOMES_MAX: usize = 64;
@@ -67,7 +67,7 @@ impl ResumeLog {
             tally.add(ReplayCount::FinishedEarlier, 1);
             return false;
         }
-        let is_whole = slot.facts().mode == StorageMode::Full;
+        let is_whole = slot.facts().mode == StoredPart::Full;
         if !is_whole {
             tally.add_listed(ReplayCount::NotStored, || slot.id().to_string());
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::plan::{Selection, left_ns};
 use super::sent_before::SentBefore;
 use crate::log::reader::{Folder, ReadError, Segment};
-use crate::log::{Slot, StorageMode};
+use crate::log::{Slot, StoredPart};
 use crate::smtp::envelope::decode;
 
 /// Maximum number of messages to read; the rest is estimated, so that the survey takes less than a
@@ -100,7 +100,7 @@ impl View {
         let count = match &slot {
             Err(_) => &mut survey.unreadable,
             Ok(slot) if before.done.contains(slot.id()) => &mut survey.finished_earlier,
-            Ok(slot) if slot.facts().mode != StorageMode::Full => &mut survey.not_stored,
+            Ok(slot) if slot.facts().mode != StoredPart::Full => &mut survey.not_stored,
             Ok(slot) => {
                 let left_ns = left_ns(slot);
                 let Range { start, end } = survey.left_ns;
@@ -177,7 +177,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let mut messages: Vec<_> =
             (0..6).map(|n| stored(n, u64::from(n / 2), 1_000 * u64::from(n + 1))).collect();
-        messages[5].facts.mode = StorageMode::Headers;
+        messages[5].facts.mode = StoredPart::Headers;
         messages[1].facts.transaction_us = 1;
         let ids = folder(data.path(), &messages);
         let folder = Folder::open(data.path()).unwrap();

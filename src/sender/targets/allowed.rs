@@ -49,7 +49,7 @@ pub enum TargetError {
         address: IpAddr,
     },
     /// The caller allows another public host.
-    #[error("the target is {host}, but the public host that may receive mail is {allowed}")]
+    #[error("the target is {host}, but the only public host that is allowed is {allowed}")]
     OtherAllowed {
         /// The host as named in the target.
         host: String,

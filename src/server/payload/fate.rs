@@ -2,7 +2,7 @@
 use memchr::memchr;
 
 use crate::config::storage::StoreMode;
-use crate::log::StorageMode;
+use crate::log::StoredPart;
 use crate::smtp::session::Refusal;
 
 /// How a payload is stored.
@@ -49,11 +49,11 @@ impl Fate {
     }
 
     /// Returns the storage mode that the slot of such a message has; `None`: it has no slot.
-    pub fn mode(&self) -> Option<StorageMode> {
+    pub fn mode(&self) -> Option<StoredPart> {
         match self {
-            Fate::Keep => Some(StorageMode::Full),
-            Fate::Headers(_) => Some(StorageMode::Headers),
-            Fate::Envelope => Some(StorageMode::Envelope),
+            Fate::Keep => Some(StoredPart::Full),
+            Fate::Headers(_) => Some(StoredPart::Headers),
+            Fate::Envelope => Some(StoredPart::Envelope),
             Fate::Count | Fate::Refused(_) => None,
         }
     }

@@ -9,7 +9,7 @@ const SINCE_MASK: u64 = (1 << SINCE_BITS) - 1;
 ///
 /// The worker that ends such a period, or a second of it, claims that time, so no time is claimed
 /// twice. A worker calls a method when its first connection comes into use, when the last one goes
-/// out of use, and once a second.
+/// idle, and once a second.
 #[derive(Debug, Default)]
 pub struct Presence {
     /// High bits: the number of workers. Low bits: µs of the clock that all workers share (9
@@ -25,7 +25,7 @@ impl Presence {
         });
     }
 
-    /// Removes a worker, whose last connection went out of use at `now_us`. Returns the time to
+    /// Removes a worker, whose last connection went idle at `now_us`. Returns the time to
     /// count, if it was the last worker; else 0.
     pub fn leave(&self, now_us: u64) -> u64 {
         let (workers, since_us) = self.change(|workers, since_us| (workers - 1, since_us));

@@ -12,8 +12,8 @@ use std::f64::consts::PI;
 
 use super::student::critical;
 
-/// Assumed correlations of neighboring seconds. The first one is the least; the next one is assumed
-/// if the run shows a higher correlation than the one before it.
+/// Assumed correlations of neighboring seconds, in ascending order. The lowest is the default; each
+/// higher one is used if the run's own correlation exceeds the one before it.
 const ASSUMED: [f64; 3] = [0.75, 0.85, 0.95];
 /// More cosines shorten an interval by less than 4%.
 const WAVES_MAX: usize = 16;

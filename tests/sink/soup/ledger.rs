@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::Thread;
 
 use sinkd::log::reader::Folder;
-use sinkd::log::{MessageId, SlotKind, StorageMode};
+use sinkd::log::{MessageId, SlotKind, StoredPart};
 use sinkd::smtp::envelope;
 use sinkd::time::Span;
 
@@ -109,9 +109,9 @@ impl Ledger {
             let message = messages.get(tag).unwrap_or_else(|| panic!("{tag} was never sent whole"));
             assert!(found.insert(tag.to_owned()), "{tag} is stored twice");
             let expected = match slot.facts().mode {
-                StorageMode::Full => message.hash,
-                StorageMode::Headers => message.headers_hash,
-                StorageMode::Envelope => hash(b""),
+                StoredPart::Full => message.hash,
+                StoredPart::Headers => message.headers_hash,
+                StoredPart::Envelope => hash(b""),
             };
             assert!(hash(payload) == expected, "{tag} is stored with other octets");
             if let Some(name) = message.name {

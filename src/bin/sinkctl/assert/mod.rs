@@ -57,7 +57,7 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     if let (Some(claim), None) = (claims.iter().find(|claim| claim.is_about_transit()), sent_field)
     {
         anyhow::bail!(
-            "'{}': requires --sent-field, the header field that holds the time of sending",
+            "'{}': requires --sent-field NAME, the header field with the time of sending",
             claim.text
         );
     }

@@ -1,7 +1,7 @@
 //! What to do about an error of the library, which knows no flag and no command.
 use std::error::Error as Cause;
 
-use sinkd::analysis::Error;
+use sinkd::analysis::AnalysisError;
 use sinkd::analysis::audit::{AuditError, ExpectedListError, OtherSeparator};
 use sinkd::analysis::comparison::NotComparable;
 use sinkd::analysis::rows::QuestionError;
@@ -81,12 +81,15 @@ fn about_audit(error: &AuditError) -> Option<&'static str> {
     }
 }
 
-fn about_folder(error: &Error) -> Option<&'static str> {
+fn about_folder(error: &AnalysisError) -> Option<&'static str> {
     match error {
-        Error::NoFolder(_) | Error::File(_) | Error::Foreign(_) | Error::NoSegments(_) => {
-            Some(" (choose a sinkd data folder with --data)")
+        AnalysisError::NoFolder(_)
+        | AnalysisError::File(_)
+        | AnalysisError::Foreign(_)
+        | AnalysisError::NoSegments(_) => Some(" (choose a sinkd data folder with --data)"),
+        AnalysisError::NoStatistics(_) => {
+            Some(": sinkd ran with --stats off (choose another with --data)")
         }
-        Error::NoStatistics(_) => Some(": sinkd ran with --stats off (choose another with --data)"),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Plots over time: rate, open connections, event loops.
 use sinkd::plot::{Hint, LinePlot, LineSeries, PlotUnit, Scale};
-use sinkd::stats::Counter;
+use sinkd::stats::{BusyShare, Counter};
 
 use super::figure::{Figure, FigureTexts, Width, moment};
 use super::time_axis::{axis, middle, notes, span_of, time_axis};
@@ -182,7 +182,7 @@ pub fn busy(run: &ReportData) -> Option<Figure> {
         notes: notes(run, course.span),
         hints: course.hints(|value| PlotUnit::Share.text(value)),
     };
-    let (median, max) = run.summary.busy_share;
+    let BusyShare { median, max } = run.summary.busy_share;
     let (median, max) = (PlotUnit::Share.text(median), PlotUnit::Share.text(max));
     let words = FigureTexts {
         name: "busy",

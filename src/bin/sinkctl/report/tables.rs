@@ -2,7 +2,7 @@
 use std::fmt::Write;
 
 use sinkd::plot::{PlotUnit, escape};
-use sinkd::stats::{Counter, Metric, Percentiles};
+use sinkd::stats::{BusyShare, Counter, Metric, Percentiles};
 
 use super::figure::{instant, name, unit};
 use sinkd::analysis::GroupFigures;
@@ -161,7 +161,7 @@ pub fn loops(run: &ReportData) -> String {
         return String::new();
     }
     let round = Percentiles::of_metric(&run.history, Metric::Round);
-    let (median, max) = run.summary.busy_share;
+    let BusyShare { median, max } = run.summary.busy_share;
     let text = |us: u64| PlotUnit::Microseconds.text(us as f64);
     let mut html = format!(
         "<p>The busiest loop was busy for {} of a second in the median, {} at most. {}, half of \

@@ -10,7 +10,7 @@ use clap::Args;
 use sinkd::analysis::message::{Message, PartRow, message_octets, stored_bytes};
 use sinkd::analysis::rows::FinalReply;
 use sinkd::log::reader::Folder;
-use sinkd::log::{Slot, StorageMode};
+use sinkd::log::{Slot, StoredPart};
 use sinkd::mime::part::{Part, parts};
 use sinkd::mime::{header, link, text};
 use sinkd::wording::printable;
@@ -135,7 +135,7 @@ impl Show {
 /// Returns whether the stored part is sufficient: the header may be stored without the rest.
 fn is_in_what_is_stored(selected: Selected<'_>, slot: &Slot) -> bool {
     let is_in_header = matches!(selected, Selected::Headers | Selected::Header(_));
-    slot.facts().mode == StorageMode::Headers && is_in_header
+    slot.facts().mode == StoredPart::Headers && is_in_header
 }
 
 /// Prints one part of a message.

@@ -98,8 +98,8 @@ impl Measurements {
         }
     }
 
-    /// Notes that the first connection of this worker came into use, or that the last one went out
-    /// of use. The round began at `wake_us`.
+    /// Notes that the first connection of this worker came into use, or that the last one went
+    /// idle. The round began at `wake_us`.
     fn follow_presence(&mut self, wake_us: u64, now_us: u64) {
         self.is_present = !self.is_present;
         if self.is_present {

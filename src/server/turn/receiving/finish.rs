@@ -2,7 +2,7 @@
 use std::num::NonZero;
 use std::ops::ControlFlow;
 
-use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind, StorageMode};
+use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind, StoredPart};
 use crate::smtp::session::Refusal;
 
 use crate::server::connection::{Conn, Consumed, Flow};
@@ -40,7 +40,7 @@ pub fn commit_from_input(
     let fits = transfer.message_bytes() <= conn.session.message_bytes_max();
     let commit = if fits && worker.ledger.take_ticket(transfer) {
         let payload = &wire[..transfer.payload_bytes() as usize];
-        let facts = facts(conn, worker, transfer, StorageMode::Full);
+        let facts = facts(conn, worker, transfer, StoredPart::Full);
         worker.storage.writer.append(conn.session.envelope(), &[payload], &facts).ok()
     } else {
         None
@@ -180,7 +180,7 @@ fn refuse(conn: &mut Conn, worker: &mut WorkerContext, transfer: &mut Transfer, 
 }
 
 /// Returns the facts for the slot of `transfer`.
-fn facts(conn: &Conn, worker: &WorkerContext, transfer: &Transfer, mode: StorageMode) -> SlotFacts {
+fn facts(conn: &Conn, worker: &WorkerContext, transfer: &Transfer, mode: StoredPart) -> SlotFacts {
     let took_us = worker.clock.now_us().saturating_sub(conn.times.began_us);
     SlotFacts {
         kind: SlotKind::Message,
