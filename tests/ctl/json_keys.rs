@@ -361,6 +361,9 @@ fn sum_up(seen: &mut Seen, stage: &Stage) {
         seen.run("sinkctl stats --by", &[a, b], &[&cut, &sent[..]].concat());
     }
     seen.run("sinkctl limits", &[a, b], &["limits"]);
+    let claims = ["totals.messages >= 1", "totals.messages < 0", "transit.p99 < 1s"];
+    let claims = [&["assert"], &claims[..], &["--sent-field", "X-Sent"]].concat();
+    seen.run("sinkctl assert", &[a, b], &claims);
     let [one, other] = [a, b].map(|path| path.to_str().unwrap());
     seen.run("sinkctl compare", &[a], &["compare", one, other]);
     seen.run("sinkctl compare", &[a], &["compare", other, one]);

@@ -13,9 +13,11 @@ use crate::base::outcome::{Finding, Out};
 use crate::base::span::{SentField, TimeRange, selection};
 
 mod advice;
+mod json;
 mod junit;
 
 use advice::{claim, reason};
+use json::{ClaimOutcome, ClaimRow};
 
 #[derive(Debug, Args)]
 pub struct Assert {
@@ -35,6 +37,9 @@ pub struct Assert {
     /// File in which to write a JUnit XML report for CI systems.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    /// Print one JSON object per line, one for each claim.
+    #[arg(long, conflicts_with = "subjects")]
+    pub json: bool,
     #[command(flatten)]
     pub sent: SentField,
     #[command(flatten)]
@@ -72,9 +77,10 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     }
     let checked = check(claims, &evidence);
     for one in &checked {
-        match &one.failure {
-            None => writeln!(out, "ok      {}{}", one.claim.text, left_out(one, &evidence))?,
-            Some(why) => writeln!(out, "FAILED  {}: {}", one.claim.text, reason(why))?,
+        let left_out = left_out(one, &evidence);
+        match assert.json {
+            true => writeln!(out, "{}", serde_json::to_string(&ClaimRow::new(one, left_out))?)?,
+            false => writeln!(out, "{}", line(one, left_out))?,
         }
     }
     if let Some(path) = &assert.junit {
@@ -87,18 +93,29 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
 
 /// Returns whether a claim was refuted, or cannot be decided.
 fn finding(failure: &ClaimFailure) -> Finding {
-    match failure {
-        ClaimFailure::Verdict(_) | ClaimFailure::Number { .. } => Finding::DoesNotHold,
-        _ => Finding::Incomplete,
+    match ClaimOutcome::of(Some(failure)) {
+        ClaimOutcome::Holds => Finding::Done,
+        ClaimOutcome::DoesNotHold => Finding::DoesNotHold,
+        ClaimOutcome::Undecided => Finding::Incomplete,
     }
 }
 
-/// Returns a note about the messages that a claim about transit leaves out; empty if there are
-/// none.
-fn left_out(checked: &CheckedClaim, evidence: &Evidence) -> String {
+/// Formats a claim and its outcome as text.
+fn line(checked: &CheckedClaim, left_out: Option<String>) -> String {
+    let text = &checked.claim.text;
+    match &checked.failure {
+        None => {
+            let note = left_out.map_or(String::new(), |why| format!(" (left out: {why})"));
+            format!("ok      {text}{note}")
+        }
+        Some(why) => format!("FAILED  {text}: {}", reason(why)),
+    }
+}
+
+/// Returns the messages that a claim about transit leaves out, and why.
+fn left_out(checked: &CheckedClaim, evidence: &Evidence) -> Option<String> {
     let transit = evidence.gathered.transit.as_ref().filter(|_| checked.claim.is_about_transit());
-    let why = transit.and_then(|transit| transit.left_out());
-    why.map_or(String::new(), |why| format!(" (left out: {why})"))
+    transit.and_then(|transit| transit.left_out()).map(|why| why.to_string())
 }
 
 /// Collects the claims from the command line and from files, which have one per line and comments

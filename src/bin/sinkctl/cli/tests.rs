@@ -75,6 +75,7 @@ const ROWS: &[FlagRow] = &[
     FlagRow("assert", "--subjects", "", "subjects: true"),
     FlagRow("assert", "--file x", "", r#"files: ["x"]"#),
     FlagRow("assert", "--junit x", "", r#"junit: Some("x")"#),
+    FlagRow("assert", "--json", "", "json: true"),
     FlagRow("assert", "--sent-field Date", "", r#"sent_field: Some("Date")"#),
     FlagRow("assert", "--since 2026-11-21", "", "since: Some(Moment(1795219200000000000))"),
     FlagRow("assert", "--until 2026-11-21", "", "until: Some(Moment(1795219200000000000))"),
