@@ -140,8 +140,8 @@ impl<'a> Reader<'a> {
         Some(Command::Rcpt { path, parameters })
     }
 
-    /// Consumes `FROM:` or `TO:`, and blanks around the colon. One space after the colon is not a
-    /// deviation, as in the grammar.
+    /// Consumes `FROM:` or `TO:`, and blanks around the colon. One space after the colon does not
+    /// count as a deviation here: `grammar` tolerates it too, although RFC 5321 does not allow it.
     fn keyword(&mut self, word: &[u8]) -> Option<()> {
         self.expect(word)?;
         self.blanks(&[b""]);

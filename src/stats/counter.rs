@@ -104,7 +104,7 @@ counters! {
             "Part of sink_us in which payload waited for room in the log.";
         CommitUs = "committing_us", "Part of sink_us in which messages waited for their commit.";
         SlowedUs = "slowed_us",
-            "Part of sink_us in which the sink's loops were at work and waited for a processor.";
+            "Part of sink_us in which the sink's loops had work to do but waited for a processor.";
         LongRounds = "long_rounds",
             "Loop rounds longer than 1 s, in which all clients of a worker waited.";
         Saturated = "saturated",

@@ -37,7 +37,7 @@ pub enum StatsDamage {
         /// The length of these parts together.
         bytes: u64,
     },
-    /// The connections of a second have a wrong checksum.
+    /// The records of connections of a second have a wrong checksum.
     #[error("{}: wrong checksum of the connections of a second, at byte {at}", file.display())]
     Batch {
         /// The file of connections.

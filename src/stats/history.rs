@@ -155,7 +155,7 @@ impl History {
     }
 
     /// Reads the counters of an hour; `span` is a part of it. Returns the span from the first to
-    /// the last recorded second of the hour, also outside of `span`.
+    /// the last recorded second of the hour, even if they are outside `span`.
     fn read_hour_counters(&mut self, files: &Files, span: Seconds) -> io::Result<Option<Seconds>> {
         let Some(path) = files.get("jsonl") else { return Ok(None) };
         let mut recorded: Option<Seconds> = None;

@@ -64,7 +64,8 @@ impl Verdict {
         self.reason.limited_by()
     }
 
-    /// Returns whether the sink's ceiling might be mistaken for the sender's.
+    /// Returns whether the sink limited the run, so that its ceiling must not be taken for the
+    /// sender's.
     pub fn is_saturated(&self) -> bool {
         self.limited_by() == LimitedBy::Sink
     }

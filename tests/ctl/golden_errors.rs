@@ -262,6 +262,7 @@ const LINES: &[(&str, &[&str])] = &[
             "sinkctl --data mail replay --to 127.0.0.1:1 --mark X",
             "sinkctl --data mail replay --to 127.0.0.1:1 --map-recipients nowhere",
             "sinkctl --data mail replay --to 127.0.0.1:1 --map-recipients rows.txt",
+            "sinkctl --data mail replay --to 127.0.0.1:1 --ids rows.txt",
             "sinkctl --data mail replay --to 127.0.0.1:1 --resume rows.txt",
         ],
     ),

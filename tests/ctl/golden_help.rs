@@ -45,7 +45,8 @@ pub fn help_of_all() -> Vec<(String, String)> {
 #[test]
 fn the_help_names_every_variable_that_takes_several_values() {
     let text = help(env!("CARGO_BIN_EXE_sinkd"), &[]);
-    let (_, rest) = text.split_once("Commas separate several values of these variables:").unwrap();
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, rest) = text.split_once("several values, separated by commas:").unwrap();
     let list = rest.split('.').next().unwrap();
     let named: BTreeSet<_> = list.split(',').map(|name| name.trim().to_owned()).collect();
     let keys = sinkd::config::all_settings().filter(|key| key.is_repeatable());

@@ -14,7 +14,8 @@ use crate::seeds::targets::{TARGETS, Target};
 const MUTANTS: u64 = 50;
 /// Maximum number of mutations of a mutant.
 const MUTATIONS_MAX: usize = 6;
-/// Maximum size of a mutant, octets: some checks cut their input at every octet.
+/// Maximum size of a mutant of small seeds, octets: some checks cut their input at every octet. Of
+/// larger seeds, such as those of a segment, mutants may be as large as the largest.
 const BYTES_MAX: usize = 4096;
 /// Octets that mean something in a protocol, a header or a table of numbers.
 const TELLING: &[u8] = b"\0\x01\x7F\x80\xFF\r\n.<>@:\"\\,;= ";
@@ -74,7 +75,8 @@ fn mutant(seeds: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     for _ in 0..1 + dice.roll(MUTATIONS_MAX) {
         mutate(&mut bytes, &seeds[dice.roll(seeds.len())], dice);
     }
-    bytes.truncate(BYTES_MAX);
+    let largest = seeds.iter().map(Vec::len).max().unwrap_or(0);
+    bytes.truncate(largest.max(BYTES_MAX));
     bytes
 }
 

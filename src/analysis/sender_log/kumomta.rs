@@ -1,4 +1,4 @@
-//! KumoMTA: one JSON object per event (written after its documentation, *Log Record*).
+//! KumoMTA: one JSON object per event. This parser is based on its documentation (*Log Record*).
 //!
 //! `{"type":"Delivery","recipient":"a@b.example","response":{"code":250,"enhanced_code":{…},
 //! "content":"Ok 17:3 sink-a","command":"."},"timestamp":1795860001,…}`

@@ -1,4 +1,4 @@
-//! PowerMTA: an accounting file in CSV (written after its documentation, *Accounting*).
+//! PowerMTA: an accounting file in CSV. This parser is based on its documentation (*Accounting*).
 //!
 //! ```text
 //! type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnAction,dsnStatus,dsnDiag,dsnMta

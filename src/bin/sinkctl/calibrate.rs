@@ -367,7 +367,8 @@ fn print(calibration: &Calibration, out: &mut Out) -> anyhow::Result<()> {
 
 /// A temporary sinkd with a temporary folder.
 struct Sinkd {
-    child: Child,
+    /// Dropped before the folder, so that nothing writes into that folder then.
+    _child: RunningSinkd,
     address: SocketAddr,
     folder: tempfile::TempDir,
 }
@@ -378,7 +379,7 @@ impl Sinkd {
         let folder = tempfile::Builder::new().prefix("sinkctl-").tempdir()?;
         let program = program();
         let mut command = without_settings(&program, Environment::names_of_process());
-        let mut child = command
+        let child = command
             .args(listening(calibrate.encryption.tls))
             .args(["--http", "off", "--log-level", "error"])
             // Stored mail would fill the disk, and its content does not matter.
@@ -388,22 +389,26 @@ impl Sinkd {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("{}: cannot be started", program.display()))?;
-        let stdout = child.stdout.take().context("its output is ours")?;
-        let mut address = None;
+        // It is stopped if an error follows.
+        let mut child = RunningSinkd(child);
+        let stdout = child.0.stdout.take().context("its output is ours")?;
+        let (mut address, mut is_ready) = (None, false);
         for line in BufReader::new(stdout).lines() {
             let line = line?;
             let listener = line.strip_prefix("sinkd: SMTP on ");
             if let Some(text) = listener.or_else(|| line.strip_prefix("sinkd: SMTPS on ")) {
                 address = text.parse().ok();
             }
-            if line.starts_with("sinkd: data in ") {
+            is_ready = line.starts_with("sinkd: data in ");
+            if is_ready {
                 break;
             }
         }
         match address {
-            Some(address) => Ok(Sinkd { child, address, folder }),
+            Some(address) => Ok(Sinkd { _child: child, address, folder }),
+            None if is_ready => anyhow::bail!("{} printed no address", program.display()),
             None => {
-                let status = child.wait()?;
+                let status = child.0.wait()?;
                 anyhow::bail!("{} ended before it was ready: {status}", program.display())
             }
         }
@@ -429,14 +434,17 @@ fn listening(tls: TlsMode) -> &'static [&'static str] {
     }
 }
 
-impl Drop for Sinkd {
+/// A process that is stopped when this is dropped.
+struct RunningSinkd(Child);
+
+impl Drop for RunningSinkd {
     fn drop(&mut self) {
-        let is_signaled = Pid::from_raw(self.child.id().cast_signed())
+        let is_signaled = Pid::from_raw(self.0.id().cast_signed())
             .is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
         if !is_signaled {
-            let _ = self.child.kill();
+            let _ = self.0.kill();
         }
-        let _ = self.child.wait();
+        let _ = self.0.wait();
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Completions {
 
 #[derive(Debug, Args)]
 pub struct Man {
-    /// Command to document, such as blast or run start [default: an overview of all commands].
+    /// Command to document, such as 'blast' or 'run start' [default: an overview of all commands].
     command: Vec<String>,
 }
 

@@ -52,6 +52,7 @@ use base::left_out::finding_of_error;
 use base::outcome::{Finding, Out, StandardOutput, flush, is_closed_pipe};
 use cli::exit_codes::ExitCodes;
 use cli::{Cli, Command};
+use sinkd::sender::BadRows;
 use sinkd::sender::blast::recipients::RecipientListError;
 use sinkd::sender::replay::MapError;
 
@@ -84,7 +85,8 @@ fn text_of(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let is_list = matches!(error.downcast_ref(), Some(RecipientListError::Rows(_)));
     let is_map = matches!(error.downcast_ref(), Some(MapError::Rows(_)));
-    if is_list || is_map { text.replace('\n', "\nsinkctl: ") } else { text }
+    let is_ids = error.downcast_ref::<BadRows<replay::BadIdRow>>().is_some();
+    if is_list || is_map || is_ids { text.replace('\n', "\nsinkctl: ") } else { text }
 }
 
 /// Returns the exit code of a finding. Debug builds check that the help of the command describes

@@ -5,6 +5,7 @@ use clap::Args;
 use sinkd::index::{self, Goal, Waited, WatchedFolder};
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
+use sinkd::wording::counted;
 
 use crate::base::data::worst;
 use crate::base::left_out::FolderOmissions;
@@ -71,7 +72,7 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     } else {
         ", among those that could be searched"
     };
-    let messages = if n == 1 { "1 message".into() } else { format!("{n} messages") };
+    let messages = counted(n as u64, "message", "messages");
     let timeout = if wait.timeout.is_zero() { "0s".into() } else { format!("{:?}", wait.timeout) };
     let wanted = wait.count;
     eprintln!("sinkctl: timed out after {timeout}: {messages} matched{end}, expected {wanted}");

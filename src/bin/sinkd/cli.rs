@@ -42,9 +42,9 @@ fn variables() -> String {
     let repeatable: Vec<_> = repeatable.map(Setting::variable).collect();
     format!(
         "Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, \
-         SINKD_CONFIG for --config. Commas separate several values of these variables: {}. An \
-         empty variable counts as unset. Flags override variables, and variables override the \
-         file.\n\n{EXIT_CODES}",
+         SINKD_CONFIG for --config. These variables accept several values, separated by commas: \
+         {}. An empty variable counts as unset. Flags override variables, and variables override \
+         the file.\n\n{EXIT_CODES}",
         repeatable.join(", ")
     )
 }

@@ -100,7 +100,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "allow",
         value: "NETWORK",
         alone: None,
-        help: "Serve only clients in this network, or in the networks listed in @FILE (one per line); a smaller network in --deny is an exception. May be repeated.",
+        help: "Serve only clients in this network, or in the networks listed in @FILE (one per line); a more specific network in --deny takes precedence. May be repeated.",
         expected: client_list::EXPECTED,
         set: Setter::Many {
             clear: |c| c.clients.allow.clear(),
@@ -115,7 +115,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "deny",
         value: "NETWORK",
         alone: None,
-        help: "Refuse clients in this network, or in the networks listed in @FILE (one per line); a smaller network in --allow is an exception. May be repeated.",
+        help: "Refuse clients in this network, or in the networks listed in @FILE (one per line); a more specific network in --allow takes precedence. May be repeated.",
         expected: client_list::EXPECTED,
         set: Setter::Many {
             clear: |c| c.clients.deny.clear(),
@@ -223,7 +223,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "server",
         "backlog",
         "N",
-        "Connections that the kernel queues, per listener and worker.",
+        "Maximum number of connections that the kernel queues, per listener and worker.",
         COUNT_SMALL,
         |c, v| count::<u16>(v).map(|n| c.backlog = i32::from(n)),
         |c| show_number(c.backlog)

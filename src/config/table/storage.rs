@@ -18,7 +18,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         name: "store_rule",
         value: "DOMAIN=MODE[/N]",
         alone: None,
-        help: "How much to store of mail for a recipient domain (example.org, *.example.org for its subdomains, * for all others); /N keeps one message in N in full. May be repeated.",
+        help: "How much of the mail for a recipient domain to store (example.org, *.example.org for its subdomains, * for all others); /N keeps one message in N in full. May be repeated.",
         expected: "rules such as example.org=headers, *.test=none or *=envelope/10",
         set: Setter::Many {
             clear: |c| c.storage.rules.clear(),

@@ -45,7 +45,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "tls",
         "tls_client_certs",
         "MODE",
-        "Client certificates: 'off' does not request them, 'optional' requests one and refuses those of other CAs, 'required' also refuses clients without a certificate, 'auto' is 'optional' if tls_client_ca is set.",
+        "Client certificates: 'off' does not request them, 'optional' requests a certificate and refuses those of other CAs, 'required' also refuses clients without a certificate, 'auto' is 'optional' if tls_client_ca is set.",
         "'off', 'optional', 'required' or 'auto'",
         |c, v| {
             c.tls.files.client_certs =

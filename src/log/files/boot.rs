@@ -1,4 +1,5 @@
-//! The machine's boot ID: as long as it is unchanged, everything written is in the page cache.
+//! The machine's boot ID. While it is unchanged, the page cache has survived, so that writes which
+//! were not flushed can still be read.
 use crate::log::format::BootId;
 
 /// Returns the machine's boot ID. It is zero if the system has none (macOS, a chroot without

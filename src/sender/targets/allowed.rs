@@ -199,7 +199,7 @@ mod tests {
         check(&["8.8.8.8:25"], None, Err(public));
         check(&["8.8.8.8:25"], Some("mx.test"), Ok(1));
         check(&["8.8.8.8:25"], Some("MX.test"), Ok(1));
-        check(&["8.8.8.8:25"], Some("8.8.8.8"), Err("mail is 8.8.8.8"));
+        check(&["8.8.8.8:25"], Some("8.8.8.8"), Err("allowed is 8.8.8.8"));
         check(&["8.8.8.8:25"], Some(""), Err("the target is mx.test, but "));
         check(&["127.0.0.1:25"], Some("other.test"), Ok(1)); // nothing had to be allowed
         check(&["224.0.0.1:25"], Some("mx.test"), Err("not the address of a single host"));

@@ -31,10 +31,10 @@ fn name(word: usize) -> String {
 
 impl Args for QueryWords {
     fn augment_args(command: Command) -> Command {
-        let help = "Words, \"phrases\" and terms: from: to: cc: subject: header:NAME=VALUE \
-                    message-id: has:attachment has:deviation filename: size:>1M before: after: \
-                    run: listener: auth: tls: deviation:, combined with -, OR and parentheses \
-                    [default: all messages]";
+        let help = "Words, \"phrases\" and terms: from: to: cc: subject: body: \
+                    header:NAME=VALUE message-id: has:attachment has:deviation filename: \
+                    size:>1M before: after: run: listener: auth: tls: deviation:, combined with -, \
+                    OR and parentheses [default: all messages]";
         (0..WORDS_MAX).fold(command, |command, word| {
             let arg = Arg::new(name(word)).index(word + 1).allow_hyphen_values(true);
             let arg = arg.value_parser(ValueParser::from(QueryWordParser));

@@ -96,10 +96,10 @@ pub fn run_name(folders: &[PathBuf], name: &str) -> anyhow::Result<String> {
 /// Returns the name of the run that `name` stands for: `last` is the most recent run of all
 /// folders, unless a run has that name.
 fn resolve_run_name(all: &[Runs], name: &str) -> String {
-    let is_called_so = all.iter().any(|runs| runs.find(name).is_ok());
+    let has_the_name = all.iter().any(|runs| runs.find(name).is_ok());
     let last = all.iter().filter_map(|runs| runs.runs.last()).max_by_key(|run| run.from_ns);
     match last {
-        Some(last) if name == LAST && !is_called_so => last.name.clone(),
+        Some(last) if name == LAST && !has_the_name => last.name.clone(),
         _ => name.to_owned(),
     }
 }

@@ -50,8 +50,8 @@ const fn incomplete(command: &'static str) -> ExitCodes {
 }
 
 const fn sending(command: &'static str) -> ExitCodes {
-    let means = "nothing to send, a message not accepted for every recipient, or a result not \
-                 written";
+    let means = "there was nothing to send, a message was not accepted for some recipient, or a \
+                 result could not be written";
     one(command, &[PartlyDone, Incomplete, NothingFound], means)
 }
 

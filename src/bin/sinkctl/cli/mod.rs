@@ -54,7 +54,7 @@ pub enum Command {
     Cat(Cat),
     /// Show the envelope, headers and parts of a message, or only one part selected by a flag.
     Show(Show),
-    /// Print the most recent messages, and with -f new ones as they arrive.
+    /// Print the most recent messages and, with -f, new ones as they arrive.
     Tail(Tail),
     /// Print the number of accepted messages, including those that were only counted.
     Count(Count),
@@ -89,7 +89,7 @@ pub enum Command {
     Prune(Prune),
     /// Make a running sinkd read its configuration again.
     Reload(Reload),
-    /// Show the certificates that sinkd made for TLS, and what senders need to trust them.
+    /// Show the certificates that sinkd made for TLS, and what senders need in order to trust them.
     Cert(Cert),
     /// List the messages that match a query, newest first.
     Search(Search),

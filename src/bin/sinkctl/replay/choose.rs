@@ -21,7 +21,7 @@ use crate::search::report_incomplete;
 /// A row that is not an ID.
 #[derive(Debug, thiserror::Error)]
 #[error("'{row}': {why}")]
-struct BadIdRow {
+pub struct BadIdRow {
     row: String,
     why: NotAnId,
 }

@@ -35,6 +35,7 @@ use crate::sending::{
 use options::{ReplayConnections, Speed};
 use shown::Intent;
 
+pub use choose::BadIdRow;
 pub use options::Replay;
 
 /// Default number of connections, if the original ones are not used.

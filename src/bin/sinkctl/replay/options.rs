@@ -63,7 +63,7 @@ pub struct Replay {
     /// Number of retries for messages that were deferred with 4xx or not sent.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u32>(0..=u64::MAX))]
     pub retry: u32,
-    /// Time before the first retry; it doubles for each further retry.
+    /// Time before the first retry; it doubles with each retry.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = time)]
     pub retry_after: Duration,
     /// Maximum time to wait for a reply before closing the connection.

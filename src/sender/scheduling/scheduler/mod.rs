@@ -167,7 +167,7 @@ impl<M> Scheduler<M> {
         self.progress.is_ended()
     }
 
-    /// Returns whether to open a connection, to keep the wanted number.
+    /// Returns whether another connection must be opened to reach the wanted number.
     pub fn wants_connection(&self, now_ns: u64) -> bool {
         let Connections::Kept(wanted) = self.connections else { return false };
         !self.is_ended() && self.pool.all < wanted && self.may_open(now_ns)
