@@ -51,7 +51,7 @@ fn a_missing_segment_leaves_the_conclusion_open() {
     let output = campaign.audit(&["--expect", &list, "--json"]);
     assert_eq!(output.code, 2, "{}{}", output.out, output.errors);
     let doubts = output.json()["doubts"].to_string();
-    assert!(doubts.contains("3 messages that statistics know of are not in the log"), "{doubts}");
+    assert!(doubts.contains("3 messages in the statistics are missing from the log"), "{doubts}");
 }
 
 #[test]

@@ -243,8 +243,8 @@ fn calibrate_reports_missing_prerequisites_before_it_runs() {
     let missing = folder.path().join("missing");
     let (_, errors, code) = sinkctl(&missing, &args);
     assert_eq!(code, 2, "{errors}");
-    assert!(errors.contains("missing: no such folder (choose the data folder of"), "{errors}");
+    assert!(errors.contains("missing: no such folder (set --data to"), "{errors}");
     let (_, errors, code) = sinkctl(folder.path(), &args);
     assert_eq!(code, 2, "{errors}");
-    assert!(errors.contains(": no statistics in this folder (choose"), "{errors}");
+    assert!(errors.contains(": no statistics in this folder (set --data"), "{errors}");
 }
