@@ -4,7 +4,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::target::{Behavior, PLAIN, Target, report_of};
-use crate::common::{Sink, sinkctl};
+use crate::common::{Sink, sinkctl, until};
 
 const SMUGGLER: &[u8] = b"Subject: 1\r\n\r\nhello\n.\r\nMAIL FROM:<evil@a.test>\r\n\
     RCPT TO:<real@person.test>\r\nDATA\r\nSubject: 2\r\n\r\nsmuggled\r\n";
@@ -62,7 +62,8 @@ fn ambiguous_content_that_is_allowed_is_counted_and_extra_replies_are_noticed() 
     // The server accepted the message, and also replied to commands inside its content.
     assert_eq!((code, &report["accepted"]), (1, &1.into()), "{errors}{report}");
     assert_eq!((&report["ambiguous"], &report["unasked_replies"]), (&1.into(), &1.into()));
-    assert!(recipients(&target).contains(&"real@person.test".to_owned()), "it is a real danger");
+    // The replay ends at the extra reply; the server may still read what it takes for a message.
+    until("it is a real danger", || recipients(&target).contains(&"real@person.test".to_owned()));
     // A server that follows the RFC reads it as one message.
     let target = Target::start(PLAIN);
     let (report, code, errors) = replay(data.path(), &target, &two);
