@@ -91,10 +91,11 @@ fn stop(data: &Path) -> anyhow::Result<(ChangedRun, u64)> {
 
 fn print(run: &ChangedRun, out: &mut Out) -> anyhow::Result<()> {
     let ChangedRun { name, from, until } = run;
-    Ok(match until {
+    match until {
         None => writeln!(out, "run '{name}' begins at {from}")?,
         Some(until) => writeln!(out, "run '{name}' ends at {until}")?,
-    })
+    }
+    Ok(())
 }
 
 /// Puts the argument before an error about its form.
