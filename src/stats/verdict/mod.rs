@@ -9,7 +9,11 @@
 //! minimum round trip time is short in both cases), or a payload that trickles in from one that
 //! arrives over a narrow link. It names the sender in the first case, and the network in the
 //! second.
+mod reason;
+
 use serde::{Serialize, Serializer};
+
+pub use reason::VerdictReason;
 
 use super::budget::{Budget, Shares};
 use super::calibration::Calibrated;
@@ -17,7 +21,6 @@ use super::headroom::{Headroom, MESSAGES_MIN, WHOLE_SECONDS_MIN};
 use super::history::History;
 use super::limited_by::LimitedBy;
 use super::summary::RunSummary;
-use super::verdict_reason::VerdictReason;
 use crate::wording::{duration, whole, whole_percent as percent};
 
 /// Busy share at which a loop is saturated. The rest is the time that the kernel needs to deliver

@@ -1,7 +1,7 @@
 //! Why a run was not faster, as one word for programs.
 use serde::Serialize;
 
-use super::limited_by::LimitedBy;
+use crate::stats::limited_by::LimitedBy;
 
 /// What showed a verdict: the decisive fact, for programs. [`super::Verdict::because`] has its
 /// figures.
@@ -88,7 +88,7 @@ mod tests {
     fn each_reason_is_in_the_document_beside_its_limit() {
         use VerdictReason::*;
         // Continued lines of a list item are indented.
-        let document = include_str!("../../docs/json.md").replace("\n  ", " ");
+        let document = include_str!("../../../docs/json.md").replace("\n  ", " ");
         for reason in [
             NoMessage,
             TooLittleData,
