@@ -70,4 +70,4 @@ pub use sessions::{
 pub use summary::{
     BusyShare, MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals,
 };
-pub use verdict::{Verdict, VerdictReason};
+pub use verdict::{RecordedAmount, Verdict, VerdictEvidence, VerdictReason};
