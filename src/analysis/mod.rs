@@ -23,6 +23,7 @@ mod sorting;
 mod statistics;
 mod transit;
 mod transit_gap;
+mod verdict_sentence;
 mod watched;
 mod words;
 
@@ -44,5 +45,6 @@ pub use statistics::{
 };
 pub use transit::{OverallTransit, TransitFigures};
 pub use transit_gap::{TransitGap, TransitOmissions};
+pub use verdict_sentence::verdict_sentence;
 pub use watched::watched;
 pub use words::{rfc3339, seconds as seconds_text};

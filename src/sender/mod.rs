@@ -28,7 +28,7 @@ mod shared;
 pub mod source;
 mod targets;
 
-pub use input::{BadRows, Positive, RowRemedy, is_mailbox};
+pub use input::{BadRows, ListError, Positive, RowRemedy, is_mailbox};
 pub use recording::{
     ConnectionFailure, Extra, FailureCount, FailureExample, FailureKind, SendingError,
     SendingTally, SystemError,

@@ -40,7 +40,6 @@ mod sessions;
 mod summary;
 mod table;
 mod verdict;
-mod verdict_reason;
 
 pub use budget::Shares;
 pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
@@ -71,5 +70,4 @@ pub use sessions::{
 pub use summary::{
     BusyShare, MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals,
 };
-pub use verdict::Verdict;
-pub use verdict_reason::VerdictReason;
+pub use verdict::{RecordedAmount, Verdict, VerdictEvidence, VerdictReason};

@@ -5,7 +5,8 @@ use super::failure::ClaimFailure;
 use super::limit::ClaimLimit;
 use super::subject::{ClaimSubject, ClaimValue, verdict};
 use super::unit::ClaimUnit;
-use crate::stats::LimitedBy;
+use crate::analysis::verdict_sentence::verdict_sentence;
+use crate::stats::{LimitedBy, Verdict};
 
 /// A claim about the figures of a run, parsed. Its bound is in the unit of its subject.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,7 +114,7 @@ impl Claim {
         }
         match (self.subject.value_in(evidence)?, self.bound) {
             (ClaimValue::Verdict(found), ClaimBound::Verdict(wanted)) => {
-                self.check_verdict(found, wanted, &gathered.verdict.because)
+                self.check_verdict(found, wanted, &gathered.verdict)
             }
             (ClaimValue::Number(found), ClaimBound::Number { value: bound, unit }) => {
                 if self.op.holds(found, bound) {
@@ -129,11 +130,11 @@ impl Claim {
         &self,
         found: LimitedBy,
         wanted: LimitedBy,
-        because: &str,
+        verdict: &Verdict,
     ) -> Result<(), ClaimFailure> {
         if found == LimitedBy::Undecided && wanted != LimitedBy::Undecided {
             // Any of the other candidates may have been the limit.
-            return Err(ClaimFailure::Undecided { because: because.to_owned() });
+            return Err(ClaimFailure::Undecided { because: verdict_sentence(verdict) });
         }
         match self.op.holds_of_verdicts(found, wanted) {
             true => Ok(()),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::compared::RunComparison;
 use super::side::ComparedRun;
 use super::warning::ComparisonWarning;
+use crate::analysis::verdict_sentence::verdict_sentence;
 use crate::analysis::words::{rfc3339, sentences};
 use crate::stats::{
     Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, RunTotals, Shift, VerdictReason,
@@ -53,7 +54,7 @@ pub struct RunFigures<'a> {
     /// The decisive fact.
     pub reason: VerdictReason,
     /// Why that is the limit.
-    pub because: &'a str,
+    pub because: String,
     /// Messages that the log holds and these figures lack; null if unknown.
     pub not_recorded: Option<u64>,
 }
@@ -147,8 +148,8 @@ fn run(side: &ComparedRun) -> RunFigures<'_> {
         totals: summary.totals,
         replies: side.gathered.history.replies(),
         limited_by: side.gathered.verdict.limited_by(),
-        reason: side.gathered.verdict.reason,
-        because: &side.gathered.verdict.because,
+        reason: side.gathered.verdict.reason(),
+        because: verdict_sentence(&side.gathered.verdict),
         not_recorded: side.gathered.not_recorded,
     }
 }

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 
 use super::gathered::RunStatistics;
+use super::verdict_figures::with_sentence;
 use crate::analysis::transit::OverallTransit;
 use crate::analysis::words::rfc3339;
 use crate::stats::{
@@ -35,7 +36,8 @@ pub struct Figures<'a> {
     /// How far indexing lagged, sampled in seconds with traffic.
     pub index_lag: IndexLag,
     /// What kept the run from being faster, with the evidence.
-    pub verdict: Verdict,
+    #[serde(serialize_with = "with_sentence")]
+    pub verdict: &'a Verdict,
     /// Sums of all counters by name; those that are 0 are left out.
     pub counters: BTreeMap<&'static str, u64>,
     /// Messages that the logs hold and these statistics lack; null if unknown (for a span, or for
@@ -117,7 +119,7 @@ pub fn figures(gathered: &RunStatistics) -> Figures<'_> {
             longest_round_us: Percentiles::of_metric(history, Metric::Round).max,
         },
         index_lag: IndexLag::of(history),
-        verdict: verdict.clone(),
+        verdict,
         counters: counters.filter(|(_, n)| *n > 0).collect(),
         not_recorded: *not_recorded,
         transit: transit.as_ref(),

@@ -6,6 +6,7 @@ mod intervals;
 mod metric_name;
 mod run_row;
 mod unrecorded;
+mod verdict_figures;
 mod written;
 
 pub use figures::{Figures, IndexLag, Loops, Rates, figures};

@@ -49,12 +49,10 @@ use std::process::ExitCode;
 use base::advice::advice;
 use base::data::{only, open, open_all};
 use base::left_out::finding_of_error;
+use base::list_error::text_of;
 use base::outcome::{Finding, Out, StandardOutput, flush, is_closed_pipe};
 use cli::exit_codes::ExitCodes;
 use cli::{Cli, Command};
-use sinkd::sender::BadRows;
-use sinkd::sender::blast::recipients::RecipientListError;
-use sinkd::sender::replay::MapError;
 
 fn main() -> ExitCode {
     let (cli, codes) = Cli::of_process();
@@ -77,16 +75,6 @@ fn main() -> ExitCode {
             }
         }
     }
-}
-
-/// Returns the text of an error. Each line about a bad row begins with the name of the program, as
-/// the first line does.
-fn text_of(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
-    let is_list = matches!(error.downcast_ref(), Some(RecipientListError::Rows(_)));
-    let is_map = matches!(error.downcast_ref(), Some(MapError::Rows(_)));
-    let is_ids = error.downcast_ref::<BadRows<replay::BadIdRow>>().is_some();
-    if is_list || is_map || is_ids { text.replace('\n', "\nsinkctl: ") } else { text }
 }
 
 /// Returns the exit code of a finding. Debug builds check that the help of the command describes

@@ -1,7 +1,7 @@
 //! A list of recipients: one address per line, or CSV with a header row (RFC 4180).
 use std::path::Path;
 
-use crate::sender::input::{BadRows, RowRemedy};
+use crate::sender::input::{BadRows, ListError, RowRemedy};
 use crate::wording::excerpt;
 
 /// Maximum size of a list. Reading it takes twice its size in memory; afterwards, it takes its size
@@ -57,6 +57,12 @@ pub enum RecipientListError {
     /// Rows have no valid recipient.
     #[error(transparent)]
     Rows(BadRows<RowError>),
+}
+
+impl ListError for RecipientListError {
+    fn names_rows(&self) -> bool {
+        matches!(self, RecipientListError::Rows(_))
+    }
 }
 
 /// Why a row has no valid recipient.

@@ -55,6 +55,18 @@ impl<E> BadRows<E> {
     }
 }
 
+/// Why a list can't be used.
+pub trait ListError: std::error::Error {
+    /// Returns whether the message names bad rows, each in a line of its own after the first line.
+    fn names_rows(&self) -> bool;
+}
+
+impl<E: fmt::Debug + fmt::Display> ListError for BadRows<E> {
+    fn names_rows(&self) -> bool {
+        true
+    }
+}
+
 impl<E: fmt::Display> fmt::Display for BadRows<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.count, self.remedy) {

@@ -3,7 +3,7 @@ mod bad_rows;
 mod mailbox;
 mod positive;
 
-pub use bad_rows::{BadRows, RowRemedy};
+pub use bad_rows::{BadRows, ListError, RowRemedy};
 pub use mailbox::is_mailbox;
 pub(super) use mailbox::split;
 pub use positive::Positive;

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::sender::input::{BadRows, RowRemedy, is_mailbox, split};
+use crate::sender::input::{BadRows, ListError, RowRemedy, is_mailbox, split};
 
 /// Maximum number of rows; each takes about 150 octets of memory.
 const ROWS_MAX: usize = 10_000_000;
@@ -69,6 +69,12 @@ pub enum MapError {
     /// Rows are invalid.
     #[error(transparent)]
     Rows(BadRows<MapRowError>),
+}
+
+impl ListError for MapError {
+    fn names_rows(&self) -> bool {
+        matches!(self, MapError::Rows(_))
+    }
 }
 
 /// Why a row of a map is invalid. Texts of the row have their control characters escaped.

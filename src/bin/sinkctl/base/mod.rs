@@ -3,6 +3,7 @@ pub mod advice;
 pub mod clock;
 pub mod data;
 pub mod left_out;
+pub mod list_error;
 pub mod outcome;
 pub mod print;
 pub mod progress;

@@ -23,6 +23,7 @@ use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, OutgoingMail};
 use flags::{with_flag, with_recipient_flag};
 pub use options::Blast;
 
+use crate::base::list_error::list_error;
 use crate::base::outcome::{Finding, Out};
 use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, SendingOutcome,
@@ -113,7 +114,7 @@ fn pace(blast: &Blast, per_s: Positive) -> blast::SendingRate {
 
 fn recipients(options: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
     let recipients = match &options.recipients {
-        Some(path) => RecipientSource::listed(List::read(path)?),
+        Some(path) => RecipientSource::listed(List::read(path).map_err(list_error)?),
         None => RecipientSource::generated(&options.recipient_domain, options.recipient_count)
             .map_err(with_recipient_flag)?,
     };

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 use sinkd::analysis::comparison::{ComparedRun, RunComparison};
+use sinkd::analysis::verdict_sentence;
 use sinkd::plot::PlotUnit;
 use sinkd::stats::{
     Bounds, Difference, MESSAGES_MIN, MeasureUnit, Metric, NoVerdict, Percentiles, SECONDS_MIN,
@@ -51,7 +52,12 @@ fn head(side: &ComparedRun, whole: usize, out: &mut Out) -> anyhow::Result<()> {
         writeln!(out, "   {from}Z to {until}Z, {seconds:.1} s, {whole} s of it compared")?;
     }
     let verdict = &gathered.verdict;
-    Ok(writeln!(out, "   limited by: {} ({})", verdict.limited_by().name(), verdict.because)?)
+    Ok(writeln!(
+        out,
+        "   limited by: {} ({})",
+        verdict.limited_by().name(),
+        verdict_sentence(verdict)
+    )?)
 }
 
 fn table(heads: &[&str]) -> Table {

@@ -13,6 +13,7 @@ use sinkd::sender::{BadRows, RowRemedy};
 use sinkd::time::Span;
 
 use super::options::Replay;
+use crate::base::list_error::list_error;
 use crate::base::outcome::Finding;
 use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::base::span::TimeRange;
@@ -21,7 +22,7 @@ use crate::search::report_incomplete;
 /// A row that is not an ID.
 #[derive(Debug, thiserror::Error)]
 #[error("'{row}': {why}")]
-pub struct BadIdRow {
+struct BadIdRow {
     row: String,
     why: NotAnId,
 }
@@ -112,7 +113,7 @@ fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
             Err(why) => bad.add(number, BadIdRow { row: row.to_owned(), why }),
         }
     }
-    Ok(bad.none_or(ids)?)
+    bad.none_or(ids).map_err(list_error)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::left_out::report_left_out;
 use crate::base::left_out::report_pruned_unread;
+use crate::base::list_error::list_error;
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::sending::{
@@ -35,7 +36,6 @@ use crate::sending::{
 use options::{ReplayConnections, Speed};
 use shown::Intent;
 
-pub use choose::BadIdRow;
 pub use options::Replay;
 
 /// Default number of connections, if the original ones are not used.
@@ -183,9 +183,10 @@ fn refuse_own(folder: &Path, addresses: &[ResolvedAddress]) -> anyhow::Result<()
 }
 
 fn rewriting(replay: &Replay) -> anyhow::Result<Rewriting> {
+    let map = replay.map_recipients.as_deref().map(RecipientMap::open);
     Ok(Rewriting {
         from: replay.from.as_ref().map(|path| path.clone().into_bytes()),
-        recipients: replay.map_recipients.as_deref().map(RecipientMap::open).transpose()?,
+        recipients: map.transpose().map_err(list_error)?,
         to_domain: replay.to_domain.as_ref().map(|domain| domain.clone().into_bytes()),
     })
 }

@@ -3,6 +3,7 @@ use sinkd::plot::PlotUnit;
 use sinkd::stats::LimitedBy;
 
 use sinkd::analysis::report::ReportData;
+use sinkd::analysis::verdict_sentence;
 
 /// The first section of the page.
 #[derive(Debug, Clone)]
@@ -38,7 +39,7 @@ pub fn verdict(run: &ReportData) -> Option<VerdictSection> {
         LimitedBy::Undecided => String::from("Nothing stands out as the limit"),
         known => format!("Limited by the {}", known.name()),
     };
-    let headline = format!("{limit}: {}", found.because);
+    let headline = format!("{limit}: {}", verdict_sentence(found));
     Some(VerdictSection { headline, figures, is_saturated: found.is_saturated() })
 }
 
@@ -51,7 +52,7 @@ fn of_sender(found: &sinkd::stats::Verdict) -> VerdictSection {
         _ => "Recorded by the sender",
     };
     VerdictSection {
-        headline: format!("{what}: {}", found.because),
+        headline: format!("{what}: {}", verdict_sentence(found)),
         figures: vec![(String::from("busiest thread, median"), busy)],
         is_saturated: false,
     }

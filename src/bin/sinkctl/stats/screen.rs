@@ -2,7 +2,7 @@
 use std::io::{IsTerminal, Write};
 
 use hdrhistogram::Histogram;
-use sinkd::analysis::Figures;
+use sinkd::analysis::{Figures, verdict_sentence};
 use sinkd::plot::PlotUnit;
 use sinkd::stats::{Counter, MessageWindow, Metric, Percentiles, RunSummary, RunTotals, Verdict};
 use sinkd::wording::{counted, duration, printable_line, whole, whole_percent};
@@ -107,7 +107,7 @@ pub fn print(screen: &StatsScreen<'_>, out: &mut Out) -> anyhow::Result<()> {
         writeln!(out, "index    {most} behind at most ({age} s), {last} at the end")?;
     }
     missing(figures, out)?;
-    verdict(&figures.verdict, out)
+    verdict(figures.verdict, out)
 }
 
 /// Formats the totals. The count of connections excludes those that were turned away.
@@ -335,7 +335,8 @@ fn missing(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
 /// Prints the verdict as the last line; in red if the sink was the limit, because its ceiling may
 /// be mistaken for the sender's.
 fn verdict(verdict: &Verdict, out: &mut Out) -> anyhow::Result<()> {
-    let text = format!("limited by: {} ({})", verdict.limited_by().name(), verdict.because);
+    let text =
+        format!("limited by: {} ({})", verdict.limited_by().name(), verdict_sentence(verdict));
     let room = match verdict.headroom.messages_per_s {
         // A measured ceiling is more meaningful than a computed one.
         Some(rate) if !verdict.is_saturated() && verdict.calibrated.is_none() => {

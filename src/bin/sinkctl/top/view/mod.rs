@@ -5,6 +5,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::bar;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Sparkline, Widget};
+use sinkd::analysis::verdict_sentence;
 use sinkd::stats::{Counter, Metric, Percentiles};
 use sinkd::wording::{duration, printable_line, whole_percent};
 
@@ -201,7 +202,7 @@ fn keys(screen: &ScreenState) -> Line<'static> {
 /// saturated, so that its ceiling is not mistaken for the sender's.
 fn verdict(state: &RunState, screen: &ScreenState, paper: &Canvas<'_>) -> Vec<Line<'static>> {
     let Some(verdict) = &state.verdict else { return Vec::new() };
-    let (name, because) = (verdict.limited_by().name(), &verdict.because);
+    let (name, because) = (verdict.limited_by().name(), verdict_sentence(verdict));
     let (text, style) = match verdict.is_saturated() {
         true => {
             let bold = Style::new().add_modifier(Modifier::BOLD);

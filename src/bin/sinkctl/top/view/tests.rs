@@ -5,7 +5,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
 use ratatui::style::Color;
-use sinkd::stats::{Counter, Metric, NewSeconds, VerdictReason};
+use sinkd::stats::{Counter, Metric, NewSeconds, VerdictEvidence};
 
 use super::super::model::tests::{NOW_S, running};
 use super::*;
@@ -151,10 +151,7 @@ fn a_saturated_sink_is_reported_in_red_and_in_words() {
 fn the_limit_of_the_last_seconds_takes_two_lines_at_most() {
     let mut state = running();
     let verdict = state.verdict.as_mut().unwrap();
-    verdict.reason = VerdictReason::LockStep;
-    verdict.because = "the next command came 100 µs after each reply on average; the sink's loops \
-                       were 34% busy: more connections would raise the rate"
-        .into();
+    verdict.evidence = VerdictEvidence::LockStep { answer_us: 100.0, busy_share: 0.34 };
     let lines = lines(&state, &screen(), 80, 24);
     assert!(lines[1].starts_with("limited by: connections (the next command came 100 µs after"));
     assert!(
