@@ -4,6 +4,7 @@ pub mod clock;
 pub mod data;
 pub mod left_out;
 pub mod outcome;
+pub mod plot_unit;
 pub mod print;
 pub mod progress;
 pub mod query_words;
