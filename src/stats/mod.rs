@@ -22,6 +22,7 @@ mod compare;
 mod counter;
 mod counts;
 mod damage;
+mod file_name;
 mod files;
 mod follow;
 mod headroom;
