@@ -29,7 +29,8 @@ mod threads;
 mod upkeep;
 
 pub use append::{
-    Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, SizeBasis, Writer,
+    Commit, CommitProgress, Committed, Counted, NoRoom, PendingCommit, Reservation, SizeBasis,
+    Writer,
 };
 pub use files::dropped::{Dropped, DroppedBy};
 pub use files::error::OpenError;
