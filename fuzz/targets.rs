@@ -25,6 +25,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sasl", check: sinkd::smtp::sasl::check_sasl, seeds: &["sasl"] },
     Target { name: "tls", check: sinkd::tls::testkit::check_tls, seeds: &["tls"] },
     Target { name: "segment", check: sinkd::log::reader::check_segment, seeds: &["segment"] },
+    Target { name: "events", check: sinkd::log::check_events, seeds: &["events"] },
     Target { name: "query", check: sinkd::index::query::testkit::check_query, seeds: &["query"] },
     Target { name: "mail", check: sinkd::mime::testkit::check_mail, seeds: &["mail"] },
     Target { name: "facts", check: sinkd::index::testkit::check_facts, seeds: &["mail"] },

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Fuzzes every target of fuzz/ for a while, two at a time, with AddressSanitizer (Python 3, standard library only; nightly).
 
-  fuzz.py [--seconds N] [--seed N] [TARGET ...]
+  fuzz.py [--seconds N] [--seed N] [--without-tls] [TARGET ...]
 
 Each target starts from its seeds in fuzz/corpus. Without --seed, the seed is made of the commit, so that every commit
 tries other inputs and two runs of one commit try the same. Installs cargo-fuzz into fuzz/target if it is missing.
+With --without-tls, all targets but `tls` are built and fuzzed: the ciphers take minutes to build.
 
 Prints for each target how many inputs were tried, how much code they reached, and how many new inputs reached more.
 Exit code 1: a target failed (its input is in fuzz/artifacts), or it tried no input beyond its seeds.
@@ -42,10 +43,10 @@ def cargo_fuzz():
     return env
 
 
-def build(env):
-    """Builds all targets, and returns the folder of their programs."""
+def build(env, features):
+    """Builds all targets, and returns the folder of their programs. `features`: flags of cargo."""
     began = time.monotonic()
-    subprocess.run(["cargo", "+nightly", "fuzz", "build", "--dev"], cwd=FUZZ, env=env, check=True)
+    subprocess.run(["cargo", "+nightly", "fuzz", "build", "--dev", *features], cwd=FUZZ, env=env, check=True)
     print(f"built in {time.monotonic() - began:.0f} s", flush=True)
     version = subprocess.run(["rustc", "+nightly", "-vV"], check=True, capture_output=True, text=True).stdout
     host = re.search(r"^host: (\S+)$", version, re.MULTILINE).group(1)
@@ -86,11 +87,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=60, help="time for each target (default: 60)")
     parser.add_argument("--seed", type=int, help="seed of libFuzzer (default: made of the commit)")
+    parser.add_argument("--without-tls", action="store_true", help="leave out the target tls, which takes long to build")
     parser.add_argument("target", nargs="*", choices=[[], *known], help="targets (default: all)")
     options = parser.parse_args()
     seed = options.seed or seed_of_commit()
+    if options.without_tls:
+        del known["tls"]
     names = options.target or list(known)
-    folder = build(cargo_fuzz())
+    folder = build(cargo_fuzz(), ["--no-default-features"] if options.without_tls else [])
     print(f"{len(names)} targets, {options.seconds} s each, seed {seed}", flush=True)
     has_failed = False
     with concurrent.futures.ThreadPoolExecutor(2) as pool:

@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use super::facts::MetricFacts;
 use super::text::{MetricKind, MetricText};
 use super::{disk, process, text};
-use crate::stats::{Counter, History, Interval, ListenerCounts, Live, Metric};
+use crate::stats::{Counter, History, Interval, ListenerCounts, Live, Metric, MetricUnit};
 
 /// Answers `/metrics`. Copies a pointer to the sums, reads a few files of `/proc`, and writes the
 /// text.
@@ -109,7 +109,7 @@ fn statistics(
     for one in Counter::ALL.iter().filter(|one| !has_labels(one)) {
         let ((name, unit), value) = (counter_name(*one), counter(*one));
         match unit {
-            TagUnit::Us => {
+            MetricUnit::Microseconds => {
                 text.single(&name, MetricKind::Counter, one.help(), seconds(value as f64))
             }
             _ => text.single(&name, MetricKind::Counter, one.help(), value),
@@ -150,55 +150,31 @@ fn tls(text: &mut MetricText, counter: &impl Fn(Counter) -> u64) {
     }
 }
 
-/// The unit of a tag's number. The Prometheus metric uses the base unit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum TagUnit {
-    Us,
-    Bytes,
-    BytesPerS,
-    Number,
+/// Returns the suffix that Prometheus' naming rules require for the base unit of `unit`.
+fn suffix(unit: MetricUnit) -> &'static str {
+    match unit {
+        MetricUnit::Microseconds => "_seconds",
+        MetricUnit::Bytes => "_bytes",
+        MetricUnit::BytesPerSecond => "_bytes_per_second",
+        MetricUnit::Number => "",
+    }
 }
 
-impl TagUnit {
-    /// Returns the unit at the end of a tag, and the tag without it. A tag without a unit has
-    /// `Number`.
-    fn split(tag: &str) -> (TagUnit, &str) {
-        let ends = [
-            ("_us", TagUnit::Us),
-            ("_bytes_per_s", TagUnit::BytesPerS),
-            ("_bytes", TagUnit::Bytes),
-        ];
-        let end = ends.iter().find_map(|(end, unit)| Some((*unit, tag.strip_suffix(end)?)));
-        end.unwrap_or((TagUnit::Number, tag))
-    }
-
-    /// Returns the suffix that Prometheus' naming rules require for the base unit.
-    fn suffix(self) -> &'static str {
-        match self {
-            TagUnit::Us => "_seconds",
-            TagUnit::Bytes => "_bytes",
-            TagUnit::BytesPerS => "_bytes_per_second",
-            TagUnit::Number => "",
+/// Returns the upper bounds of the buckets, in ascending order.
+fn bounds(unit: MetricUnit) -> Vec<u64> {
+    let powers_of_4 = |range: std::ops::RangeInclusive<u32>| range.map(|n| 1 << (2 * n));
+    match unit {
+        // 10 µs to 100 s.
+        MetricUnit::Microseconds => {
+            let decades = (1..8).flat_map(|n| [10, 25, 50].map(|first| first * 10_u64.pow(n - 1)));
+            decades.chain([100_000_000]).collect()
         }
-    }
-
-    /// Returns the upper bounds of the buckets, in ascending order.
-    fn bounds(self) -> Vec<u64> {
-        let powers_of_4 = |range: std::ops::RangeInclusive<u32>| range.map(|n| 1 << (2 * n));
-        match self {
-            // 10 µs to 100 s.
-            TagUnit::Us => {
-                let decades =
-                    (1..8).flat_map(|n| [10, 25, 50].map(|first| first * 10_u64.pow(n - 1)));
-                decades.chain([100_000_000]).collect()
-            }
-            // 64 B to 4 GiB.
-            TagUnit::Bytes => powers_of_4(3..=16).collect(),
-            // 1 KiB/s to 16 GiB/s.
-            TagUnit::BytesPerS => powers_of_4(5..=17).collect(),
-            // 1 to about a million.
-            TagUnit::Number => powers_of_4(0..=10).collect(),
-        }
+        // 64 B to 4 GiB.
+        MetricUnit::Bytes => powers_of_4(3..=16).collect(),
+        // 1 KiB/s to 16 GiB/s.
+        MetricUnit::BytesPerSecond => powers_of_4(5..=17).collect(),
+        // 1 to about a million.
+        MetricUnit::Number => powers_of_4(0..=10).collect(),
     }
 }
 
@@ -207,34 +183,34 @@ fn seconds(us: f64) -> f64 {
     us / 1e6
 }
 
-fn counter_name(counter: Counter) -> (String, TagUnit) {
-    let (unit, stem) = match counter {
+fn counter_name(counter: Counter) -> (String, MetricUnit) {
+    let (stem, unit) = match counter {
         // Tags that need another name outside their table.
-        Counter::MessageBytes => (TagUnit::Bytes, "message"),
-        Counter::Refused => (TagUnit::Number, "messages_refused"),
-        Counter::Closed => (TagUnit::Number, "connections_closed"),
-        Counter::ClosedMessages => (TagUnit::Number, "connections_closed_messages"),
-        Counter::TurnedAway => (TagUnit::Number, "connections_turned_away"),
-        Counter::Dismissed => (TagUnit::Number, "connections_dismissed"),
-        Counter::Denied => (TagUnit::Number, "connections_denied"),
-        Counter::Proxied => (TagUnit::Number, "connections_proxied"),
-        Counter::ProxyRefused => (TagUnit::Number, "connections_refused_as_proxy"),
-        Counter::ProxyUnexpected => (TagUnit::Number, "proxy_headers_unexpected"),
-        Counter::Xclient => (TagUnit::Number, "xclient_commands"),
-        Counter::XclientRefused => (TagUnit::Number, "xclient_commands_refused"),
-        Counter::Saturated => (TagUnit::Number, "values_saturated"),
-        _ => TagUnit::split(counter.tag()),
+        Counter::MessageBytes => ("message", MetricUnit::Bytes),
+        Counter::Refused => ("messages_refused", MetricUnit::Number),
+        Counter::Closed => ("connections_closed", MetricUnit::Number),
+        Counter::ClosedMessages => ("connections_closed_messages", MetricUnit::Number),
+        Counter::TurnedAway => ("connections_turned_away", MetricUnit::Number),
+        Counter::Dismissed => ("connections_dismissed", MetricUnit::Number),
+        Counter::Denied => ("connections_denied", MetricUnit::Number),
+        Counter::Proxied => ("connections_proxied", MetricUnit::Number),
+        Counter::ProxyRefused => ("connections_refused_as_proxy", MetricUnit::Number),
+        Counter::ProxyUnexpected => ("proxy_headers_unexpected", MetricUnit::Number),
+        Counter::Xclient => ("xclient_commands", MetricUnit::Number),
+        Counter::XclientRefused => ("xclient_commands_refused", MetricUnit::Number),
+        Counter::Saturated => ("values_saturated", MetricUnit::Number),
+        _ => MetricUnit::split(counter.tag()),
     };
-    (format!("sinkd_{stem}{}_total", unit.suffix()), unit)
+    (format!("sinkd_{stem}{}_total", suffix(unit)), unit)
 }
 
-fn histogram_name(metric: Metric) -> (String, TagUnit) {
-    let (unit, stem) = match metric {
+fn histogram_name(metric: Metric) -> (String, MetricUnit) {
+    let (stem, unit) = match metric {
         // `message_bytes` is the name of a counter.
-        Metric::MessageSize => (TagUnit::Bytes, "message_size"),
-        _ => TagUnit::split(metric.tag()),
+        Metric::MessageSize => ("message_size", MetricUnit::Bytes),
+        _ => MetricUnit::split(metric.tag()),
     };
-    (format!("sinkd_{stem}{}", unit.suffix()), unit)
+    (format!("sinkd_{stem}{}", suffix(unit)), unit)
 }
 
 /// Appends a histogram. Recorded values are exact to 1%, so values just above a bound may count as
@@ -243,10 +219,10 @@ fn histogram_name(metric: Metric) -> (String, TagUnit) {
 fn histogram(text: &mut MetricText, metric: Metric, values: &Histogram<u64>) {
     let (name, unit) = histogram_name(metric);
     let in_unit = |value: u64| match unit {
-        TagUnit::Us => seconds(value as f64).to_string(),
+        MetricUnit::Microseconds => seconds(value as f64).to_string(),
         _ => value.to_string(),
     };
-    let bounds = unit.bounds();
+    let bounds = bounds(unit);
     let mut counts = vec![0_u64; bounds.len() + 1];
     let mut sum = 0_u128;
     for step in values.iter_recorded() {
@@ -266,7 +242,7 @@ fn histogram(text: &mut MetricText, metric: Metric, values: &Histogram<u64>) {
     count += counts[bounds.len()];
     text.sample(&bucket, &[("le", "+Inf")], count);
     match unit {
-        TagUnit::Us => text.sample(&format!("{name}_sum"), &[], seconds(sum as f64)),
+        MetricUnit::Microseconds => text.sample(&format!("{name}_sum"), &[], seconds(sum as f64)),
         _ => text.sample(&format!("{name}_sum"), &[], sum),
     }
     text.sample(&format!("{name}_count"), &[], count);
@@ -303,11 +279,11 @@ mod tests {
 
     #[test]
     fn bounds_rise_from_10_us_to_100_s() {
-        let bounds = TagUnit::Us.bounds();
-        assert_eq!(&bounds[..4], [10, 25, 50, 100]);
-        assert_eq!(&bounds[bounds.len() - 4..], [10_000_000, 25_000_000, 50_000_000, 100_000_000]);
-        for unit in [TagUnit::Us, TagUnit::Bytes, TagUnit::BytesPerS, TagUnit::Number] {
-            assert!(unit.bounds().is_sorted());
+        let times = bounds(MetricUnit::Microseconds);
+        assert_eq!(&times[..4], [10, 25, 50, 100]);
+        assert_eq!(&times[times.len() - 4..], [10_000_000, 25_000_000, 50_000_000, 100_000_000]);
+        for metric in Metric::ALL {
+            assert!(bounds(metric.unit()).is_sorted());
         }
     }
 

@@ -29,10 +29,14 @@ mod threads;
 mod upkeep;
 
 pub use append::{
-    Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, SizeBasis, Writer,
+    Commit, CommitProgress, Committed, Counted, NoRoom, PendingCommit, Reservation, SizeBasis,
+    Writer,
 };
 pub use files::dropped::{Dropped, DroppedBy};
 pub use files::error::OpenError;
+#[doc(hidden)]
+#[cfg(feature = "testkit")]
+pub use files::event_lines::testkit::check_events;
 pub use files::events_file::EventsFile;
 #[doc(hidden)]
 pub use files::flush_call::FlushCall;

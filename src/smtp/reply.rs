@@ -93,10 +93,12 @@ replies! {
     // Normal operation.
     CLOSING = "221 2.0.0 Bye";
     HELP = "214-2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n\
+            214-2.0.0 STARTTLS AUTH XCLIENT, if the reply to EHLO lists them\r\n\
             214 2.0.0 This is sinkd: it accepts any mail, stores it, and delivers nothing";
     MAIL_OK = "250 2.1.0 Reverse-path ok";
     RCPT_OK = "250 2.1.5 Forward-path ok";
     LMTP_HELP = "214-2.0.0 LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n\
+                 214-2.0.0 STARTTLS AUTH XCLIENT, if the reply to LHLO lists them\r\n\
                  214 2.0.0 This is sinkd: it accepts any mail, stores it, and delivers nothing";
     RESET_OK = "250 2.0.0 Transaction reset";
     NOOP_OK = "250 2.0.0 Ok";

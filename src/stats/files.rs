@@ -16,14 +16,11 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use serde::{Deserialize, Serialize};
 
 use super::counter::Counter;
+use super::file_name::{HOUR_S, StatsFileKind, Stem};
 use super::interval::{Interval, TENTHS};
 use super::lines::LineFile;
 use super::metric::Metric;
 use super::sessions::{BatchFile, encode as encode_sessions};
-
-pub(super) const HOUR_S: u64 = 3600;
-/// The extension of files about connections.
-pub(super) const SESSIONS: &str = "sessions";
 
 /// A line of `*.jsonl`: everything counted in one second. docs/stats-format.md defines it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -57,20 +54,6 @@ pub(super) struct CounterLine {
 /// Returns the folder of statistics of a data folder, which may not exist.
 pub(super) fn folder_of(data: &Path) -> PathBuf {
     data.join("stats")
-}
-
-/// Parses a file name: start of sinkd, hour (in Unix hours), extension.
-pub(super) fn parse_name(name: &str) -> Option<(u32, u64, &str)> {
-    let (stem, ending) = name.split_once('.')?;
-    let (start, hour) = stem.split_once('-')?;
-    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M", format!("{hour}00")).ok()?;
-    let seconds = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
-    Some((start.parse().ok()?, u64::try_from(seconds).ok()? / HOUR_S, ending))
-}
-
-fn stem(start: u32, hour: u64) -> String {
-    let at = jiff::Timestamp::from_second((hour * HOUR_S) as i64).unwrap_or(jiff::Timestamp::MAX);
-    format!("{start:08}-{}", at.strftime("%Y%m%dT%H"))
 }
 
 /// The files of the hour that is being written, and the sum of its seconds for the roll-up.
@@ -160,7 +143,7 @@ impl StatsWriter {
             self.current = Some(self.begin_hour(hour)?);
         }
         let line = self.line(interval)?;
-        let sessions = format!("{}.{SESSIONS}", stem(self.start, hour));
+        let sessions = self.path(hour, StatsFileKind::Sessions);
         let current = self.current.as_mut().expect("begun above");
         let mut text = Vec::new();
         encode(interval, Duration::from_secs(interval.second), Duration::from_secs(1), &mut text)?;
@@ -169,7 +152,7 @@ impl StatsWriter {
         // Counters are written last. If that fails, the values are taken back, so that no second
         // has values without counters. Only a crash between the two writes can leave such values.
         current
-            .write_sessions(interval, &line, &self.folder.join(sessions))
+            .write_sessions(interval, &line, &sessions)
             .inspect_err(|_| current.log.truncate(place))?;
         current.last = current.last.max(interval.second);
         current.first = current.first.min(interval.second);
@@ -200,20 +183,17 @@ impl StatsWriter {
     }
 
     fn begin_hour(&self, hour: u64) -> io::Result<Hour> {
-        let open = |ending: &str| {
-            let path = self.folder.join(format!("{}.{ending}", stem(self.start, hour)));
-            LineFile::open(&path)
-        };
-        let mut log = open("hlog")?;
+        let open = |kind| LineFile::open(&self.path(hour, kind));
+        let mut log = open(StatsFileKind::Values)?;
         let is_whole = log.is_empty();
         if is_whole {
             log.append(header(hour * HOUR_S).as_bytes())?;
         } else {
             // The clock was set back into an hour that was already rolled up.
-            drop(std::fs::remove_file(self.roll_up_path(hour)));
+            drop(std::fs::remove_file(self.path(hour, StatsFileKind::HourValues)));
         }
         let total = Box::new(Interval::new(self.replies.len()));
-        let (lines, sessions) = (open("jsonl")?, None);
+        let (lines, sessions) = (open(StatsFileKind::Counters)?, None);
         Ok(Hour { hour, log, lines, sessions, total, is_whole, first: u64::MAX, last: 0 })
     }
 
@@ -224,8 +204,8 @@ impl StatsWriter {
         };
         for entry in entries.flatten() {
             let name = entry.file_name();
-            let Some((_, of, _)) = name.to_str().and_then(parse_name) else { continue };
-            if of.saturating_add(1).saturating_mul(HOUR_S).saturating_add(retain_s)
+            let Some((stem, _)) = name.to_str().and_then(Stem::parse) else { continue };
+            if stem.hour.saturating_add(1).saturating_mul(HOUR_S).saturating_add(retain_s)
                 < hour.saturating_mul(HOUR_S)
                 && let Err(error) = std::fs::remove_file(entry.path())
             {
@@ -234,8 +214,8 @@ impl StatsWriter {
         }
     }
 
-    fn roll_up_path(&self, hour: u64) -> PathBuf {
-        self.folder.join(format!("{}.hour.hlog", stem(self.start, hour)))
+    fn path(&self, hour: u64, kind: StatsFileKind) -> PathBuf {
+        self.folder.join(Stem { start: self.start, hour }.name(kind))
     }
 
     /// Rolls up the hour. Without the roll-up, readers read its seconds one by one.
@@ -246,7 +226,7 @@ impl StatsWriter {
         if hour.total.is_empty() || !hour.is_whole {
             return;
         }
-        let path = self.roll_up_path(hour.hour);
+        let path = self.path(hour.hour, StatsFileKind::HourValues);
         let new = path.with_extension("hlog.new");
         let mut text = header(hour.first).into_bytes();
         let (from, length) = (hour.first, hour.last + 1 - hour.first);
@@ -313,6 +293,10 @@ mod tests {
     use super::*;
     use crate::time::Seconds;
 
+    fn hour_of(name: &str) -> u64 {
+        Stem::parse(name).unwrap().0.hour
+    }
+
     #[test]
     fn hours_older_than_is_kept_go() {
         let dir = tempfile::tempdir().unwrap();
@@ -328,7 +312,7 @@ mod tests {
         writer.close();
         let names = std::fs::read_dir(folder_of(dir.path())).unwrap().flatten();
         let mut hours: Vec<u64> =
-            names.map(|entry| parse_name(entry.file_name().to_str().unwrap()).unwrap().1).collect();
+            names.map(|entry| hour_of(entry.file_name().to_str().unwrap())).collect();
         hours.sort_unstable();
         hours.dedup();
         assert_eq!(hours, [101, 125, 126]);
@@ -348,8 +332,8 @@ mod tests {
             writer.close();
         }
         let names = std::fs::read_dir(folder_of(dir.path())).unwrap().flatten();
-        let is_old = |name: &str| parse_name(name).unwrap().1 == 100;
-        assert_eq!(names.filter(|e| is_old(e.file_name().to_str().unwrap())).count(), 3);
+        let hours = names.map(|entry| hour_of(entry.file_name().to_str().unwrap()));
+        assert_eq!(hours.filter(|hour| *hour == 100).count(), 3);
     }
 
     /// `cargo test --release --lib a_day_of -- --ignored --nocapture` prints the cost of reading
@@ -381,15 +365,5 @@ mod tests {
             println!("{seconds} s, summarized in {:?}", began.elapsed().unwrap());
             assert_eq!(history.total(Counter::Messages), 50 * seconds);
         }
-    }
-
-    #[test]
-    fn names_say_start_and_hour() {
-        let name = format!("{}.hlog", stem(3, 498_678));
-        assert_eq!(name, "00000003-20261121T06.hlog");
-        assert_eq!(parse_name(&name), Some((3, 498_678, "hlog")));
-        assert_eq!(parse_name("00000003-20261121T06.hour.hlog").unwrap().2, "hour.hlog");
-        assert_eq!(parse_name("x"), None);
-        assert_eq!(parse_name("1-20261341T06.hlog"), None);
     }
 }

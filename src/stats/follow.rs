@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use hdrhistogram::Histogram;
 
 use super::damage::{LineFault, StatsDamage};
-use super::files::{CounterLine, HOUR_S};
+use super::file_name::{HOUR_S, StatsFileKind};
+use super::files::CounterLine;
 use super::history::{INTERVAL_BEGIN, LINE_BEGIN, Second, files_in, interval_of};
 use super::lines::unglued;
 use super::metric::Metric;
@@ -55,17 +56,16 @@ impl Follower {
             }
             // The hub writes counters last, and this reads them first: if the counters of a second
             // are here, so are its histograms.
-            for ending in ["jsonl", "hlog"] {
-                let Some(path) = files.get(ending) else { continue };
+            let counters: AddLine = NewSeconds::add_counters;
+            for (kind, begin, add) in [
+                (StatsFileKind::Counters, LINE_BEGIN, counters),
+                (StatsFileKind::Values, INTERVAL_BEGIN, NewSeconds::add_histogram),
+            ] {
+                let Some(path) = files.get(&kind) else { continue };
                 let mut place = self.places.get(path).copied().unwrap_or(0);
                 let text = read_on(path, &mut place)?;
-                let begin = if ending == "jsonl" { LINE_BEGIN } else { INTERVAL_BEGIN };
                 for (_, line) in unglued(&text, begin) {
-                    let taken = match ending {
-                        "jsonl" => news.add_counters(line, since),
-                        _ => news.add_histogram(line, since),
-                    };
-                    if let Err(fault) = taken {
+                    if let Err(fault) = add(&mut news, line, since) {
                         news.damage.push(StatsDamage::NewLine { file: path.clone(), fault });
                     }
                 }
@@ -77,6 +77,9 @@ impl Follower {
         Ok(news)
     }
 }
+
+/// Adds the second of a line, unless it is before `since` (Unix s).
+type AddLine = fn(&mut NewSeconds, line: &str, since: u64) -> Result<(), LineFault>;
 
 impl NewSeconds {
     fn add_counters(&mut self, line: &str, since: u64) -> Result<(), LineFault> {

@@ -11,7 +11,8 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 use super::counter::Counter;
 use super::damage::{LineFault, StatsDamage};
-use super::files::{CounterLine, HOUR_S, counters_of, folder_of, parse_name};
+use super::file_name::{HOUR_S, StatsFileKind, Stem};
+use super::files::{CounterLine, counters_of, folder_of};
 use super::interval::TENTHS;
 use super::lines::unglued;
 use super::metric::Metric;
@@ -117,16 +118,8 @@ pub struct History {
     pub damage: Vec<StatsDamage>,
 }
 
-/// The start of sinkd and the hour in the names of files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Stem {
-    start: u32,
-    /// Whole hours since the Unix epoch.
-    pub hour: u64,
-}
-
-/// The files of a start and hour, by extension: `jsonl`, `hlog`, `hour.hlog`, `sessions`.
-pub(super) type Files = BTreeMap<String, PathBuf>;
+/// The files of a start and hour.
+pub(super) type Files = BTreeMap<StatsFileKind, PathBuf>;
 
 impl History {
     /// Returns whether a sender recorded it. If a sink did, too, returns false.
@@ -157,7 +150,7 @@ impl History {
     /// Reads the counters of an hour; `span` is a part of it. Returns the span from the first to
     /// the last recorded second of the hour, even if they are outside `span`.
     fn read_hour_counters(&mut self, files: &Files, span: Seconds) -> io::Result<Option<Seconds>> {
-        let Some(path) = files.get("jsonl") else { return Ok(None) };
+        let Some(path) = files.get(&StatsFileKind::Counters) else { return Ok(None) };
         let mut recorded: Option<Seconds> = None;
         let text = whole_lines(path)?;
         for (number, text) in unglued(&text, LINE_BEGIN) {
@@ -187,7 +180,7 @@ impl History {
         recorded: Option<Seconds>,
     ) -> io::Result<()> {
         let is_covered = recorded.is_some_and(|recorded| span.covers(recorded));
-        match (files.get("hour.hlog"), files.get("hlog")) {
+        match (files.get(&StatsFileKind::HourValues), files.get(&StatsFileKind::Values)) {
             (Some(path), _) if is_covered && !self.is_cut(path)? => self.read_log(path, span),
             (_, Some(path)) => self.read_log(path, span),
             (_, None) => Ok(()),
@@ -279,7 +272,7 @@ pub fn each_interval(
 ) -> io::Result<Vec<StatsDamage>> {
     let mut damage = Vec::new();
     for (_, files) in hours_in(data, span)? {
-        let Some(path) = files.get("hlog") else { continue };
+        let Some(path) = files.get(&StatsFileKind::Values) else { continue };
         let mut take = |metric, second, histogram: &Histogram<u64>| {
             if span.contains(second) {
                 visit(metric, second, histogram);
@@ -333,10 +326,9 @@ pub(super) fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
     };
     for entry in entries {
         let path = entry?.path();
-        let name = path.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-        if let Some((start, hour, ending)) = name.as_deref().and_then(parse_name) {
-            let files = all.entry(Stem { start, hour }).or_default();
-            files.insert(ending.to_owned(), path);
+        let name = path.file_name().and_then(|n| n.to_str()).and_then(Stem::parse);
+        if let Some((stem, Some(kind))) = name {
+            all.entry(stem).or_default().insert(kind, path);
         }
     }
     Ok(all)

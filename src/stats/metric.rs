@@ -1,6 +1,7 @@
 //! The table of histograms, with units and maximum values.
 use hdrhistogram::Histogram;
 
+use super::metric_unit::MetricUnit;
 use super::table::table;
 
 /// Significant digits of every histogram: values are accurate within 1%.
@@ -130,14 +131,17 @@ impl Metric {
         Histogram::new_with_max(self.max(), DIGITS).expect("the bounds of the table are valid")
     }
 
-    /// Returns the unit: microseconds, bytes, bytes per second, or a number.
-    pub fn unit(self) -> &'static str {
-        let tag = self.tag();
-        match tag {
-            _ if tag.ends_with("_us") => "us",
-            _ if tag.ends_with("bytes_per_s") => "B/s",
-            _ if tag.ends_with("bytes") => "B",
-            _ => "",
+    /// Returns the unit of its values.
+    pub fn unit(self) -> MetricUnit {
+        MetricUnit::split(self.tag()).1
+    }
+
+    /// Returns the tag; if the values are times, without their unit. Both name the metric on the
+    /// command line.
+    pub fn short_name(self) -> &'static str {
+        match MetricUnit::split(self.tag()) {
+            (name, MetricUnit::Microseconds) => name,
+            _ => self.tag(),
         }
     }
 }

@@ -23,3 +23,6 @@ pub use disabled::*;
 #[cfg(feature = "tls")]
 pub use enabled::*;
 pub use failure::Failure;
+
+/// Whether this program can use TLS: the cargo feature `tls`, on by default.
+pub const IS_BUILT_IN: bool = cfg!(feature = "tls");

@@ -101,7 +101,7 @@ fn rm_and_prune_need_a_selection_in_every_output_form() {
         assert_eq!(removed(args), messages, "{args:?}");
         assert_eq!(removed(&dry_run), 0, "{args:?}");
     }
-    let prune = ["prune", "--removed", "--keep-segments", "1", "--dry-run", "--json"];
+    let prune = ["prune", "--removed", "--retain-segments", "1", "--dry-run", "--json"];
     assert_eq!(removed(&prune), 3);
 }
 

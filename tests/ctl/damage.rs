@@ -98,9 +98,9 @@ fn stats_by_reports_on_stderr_what_it_could_not_count() {
 fn prune_exits_with_1_if_it_cannot_read_a_segment() {
     let data = filled(3);
     let data = data.path();
-    assert_eq!(run(data, &["prune", "--keep-age", "1d"]).code, 0);
+    assert_eq!(run(data, &["prune", "--retain-age", "1d"]).code, 0);
     std::fs::write(data.join("segments").join("00000099.seg"), [b'x'; 9000]).unwrap();
-    let Output { stderr, code, .. } = run(data, &["prune", "--keep-age", "1d"]);
+    let Output { stderr, code, .. } = run(data, &["prune", "--retain-age", "1d"]);
     assert_eq!(code, 1, "{stderr}");
     assert!(stderr.contains("00000099.seg"), "{stderr}");
     assert!(data.join("segments").join("00000099.seg").exists());

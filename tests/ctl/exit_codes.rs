@@ -48,7 +48,7 @@ const ROWS: &[Row] = &[
     // Without a terminal.
     ("top", [2, 2, 2, 2, 2, 2, 2]),
     ("rm --all", [0, 0, 2, 1, 0, 0, 0]),
-    ("prune --keep-age 1d", [0, 0, 2, 1, 0, 0, 0]),
+    ("prune --retain-age 1d", [0, 0, 2, 1, 0, 0, 0]),
     // No sinkd runs on the folder.
     ("reload", [2, 2, 2, 2, 2, 2, 2]),
     ("cert", [0, 0, 2, 0, 0, 0, 0]),

@@ -16,13 +16,15 @@ pub fn help(program_path: &str, words: &[&str]) -> String {
     lines.join("\n").trim_end().to_owned()
 }
 
-/// Returns the commands that a help text lists.
+/// Returns the commands that a help text lists, in groups or not: words at the beginning of the
+/// lines before the flags.
 fn commands(help: &str) -> Vec<String> {
-    let list = help.split("\nCommands:\n").nth(1).unwrap_or_default();
-    let lines = list.lines().take_while(|line| !line.is_empty());
-    let name =
-        |line: &str| line.strip_prefix("  ")?.split_once(' ').map(|(name, _)| name.to_owned());
-    lines.filter_map(name).filter(|name| !name.is_empty() && name != "help").collect()
+    let (lists, _) = help.split_once("\nOptions:\n").unwrap();
+    let is_command = |name: &str| {
+        !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_lowercase()) && name != "help"
+    };
+    let name = |line: &str| line.strip_prefix("  ")?.split(' ').next().map(str::to_owned);
+    lists.lines().filter_map(name).filter(|name| is_command(name)).collect()
 }
 
 /// Collects the help of a command and of its subcommands, by command path.

@@ -396,7 +396,9 @@ fn every_key_in_real_output_is_documented_and_every_documented_key_is_in_real_ou
     sum_up(&mut seen, &stage);
     audits(&mut seen, &stage);
     let folder: &[&Path] = &[&stage.a];
-    assert_eq!(sinkctl_on(folder, &["mark", "half way"]).2, 0);
+    seen.run("sinkctl mark", folder, &["mark", "half way"]);
+    seen.run("sinkctl run start", folder, &["run", "start", "three"]);
+    seen.run("sinkctl run stop", folder, &["run", "stop"]);
     seen.run("sinkctl runs", folder, &["runs"]);
     let sink = Sink::start(&stage.a, &[]);
     seen.run("sinkctl reload", folder, &["reload"]);
@@ -406,8 +408,8 @@ fn every_key_in_real_output_is_documented_and_every_documented_key_is_in_real_ou
     assert!(sink.stop().success());
     seen.run("sinkctl rm", folder, &["rm", "--all", "--dry-run"]);
     seen.run("sinkctl rm", folder, &["rm", &stage.id, "4000000000:1"]);
-    seen.run("sinkctl prune", folder, &["prune", "--keep-segments", "0", "--dry-run"]);
-    seen.run("sinkctl prune", folder, &["prune", "--keep-segments", "0"]);
+    seen.run("sinkctl prune", folder, &["prune", "--retain-segments", "0", "--dry-run"]);
+    seen.run("sinkctl prune", folder, &["prune", "--retain-segments", "0"]);
     seen.assert_all(|name| name != CALIBRATE);
 }
 

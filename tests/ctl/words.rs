@@ -39,7 +39,7 @@ fn a_count_of_one_is_singular_everywhere() {
         ),
         (&["ls", "--limit", "0"], "0 of 1 message is listed"),
         (
-            &["prune", "--dry-run", "--keep-segments", "0"],
+            &["prune", "--dry-run", "--retain-segments", "0"],
             "would drop 1 segment, 1 message, 17 bytes",
         ),
         (&["run", "start", "later"], ""),
@@ -93,7 +93,7 @@ fn durations_can_be_days_and_weeks() {
             &["search", &format!("after:{since}")],
             &["stats", "--interval", since],
             &["wait", "--timeout", since],
-            &["prune", "--keep-age", since],
+            &["prune", "--retain-age", since],
             &["stats", "--since", since],
         ] {
             let (output, code) = printed(data.path(), args);
@@ -102,9 +102,11 @@ fn durations_can_be_days_and_weeks() {
         let (output, code) = printed(data.path(), &["count", "--until", since]);
         assert_eq!((output.lines().next(), code), (Some("0"), 0), "{output}");
     }
-    for args in
-        [&["ls", "--since", "1mo"][..], &["wait", "--timeout", "1y"], &["prune", "--keep-age", "d"]]
-    {
+    for args in [
+        &["ls", "--since", "1mo"][..],
+        &["wait", "--timeout", "1y"],
+        &["prune", "--retain-age", "d"],
+    ] {
         let (output, code) = printed(data.path(), args);
         assert!(
             code == 2 && output.contains("expected ") && output.contains(", found '"),

@@ -219,7 +219,7 @@ fn an_empty_own_segment_can_be_committed() {
     let Commit::Later(mut pending) = bench.writer.commit_reserved(r, 0, &facts(b"")) else {
         panic!("it was too large for a region");
     };
-    let id = bench.until(|w| w.poll_commit(&mut pending)).unwrap().id();
+    let id = bench.outcome(&mut pending).unwrap();
     assert!(log_support::read(dir.path(), id) == (b"envelope".to_vec(), Vec::new()));
     bench.close();
 }

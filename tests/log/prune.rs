@@ -39,9 +39,9 @@ fn while_sinkd_runs_only_sealed_segments_are_pruned_and_readers_continue() {
     let first = data.path().join(format!("segments/{:08}.seg", sent[0].segment));
     let reader = Segment::open(&first).unwrap();
 
-    let would = report(data.path(), &["--keep-segments", "0", "--dry-run"]);
+    let would = report(data.path(), &["--retain-segments", "0", "--dry-run"]);
     assert_eq!(ids(data.path()), sent, "a dry run drops nothing");
-    let done = report(data.path(), &["--keep-segments", "0"]);
+    let done = report(data.path(), &["--retain-segments", "0"]);
     assert!(done["segments"].as_u64().unwrap() >= would["segments"].as_u64().unwrap());
     assert!(!first.exists());
 
@@ -72,16 +72,16 @@ fn each_bound_prunes_the_oldest_segments_until_it_holds() {
     let count = || Folder::open(data.path()).unwrap().segments().count();
     let whole = count();
 
-    assert_eq!(report(data.path(), &["--keep-age", "1h"])["segments"], 0);
-    assert_eq!(report(data.path(), &["--keep-bytes", "1G"])["segments"], 0);
-    let two = report(data.path(), &["--keep-segments", &(whole - 2).to_string()]);
+    assert_eq!(report(data.path(), &["--retain-age", "1h"])["segments"], 0);
+    assert_eq!(report(data.path(), &["--retain-bytes", "1G"])["segments"], 0);
+    let two = report(data.path(), &["--retain-segments", &(whole - 2).to_string()]);
     assert_eq!((two["segments"].as_u64(), count()), (Some(2), whole - 2));
-    report(data.path(), &["--keep-bytes", "3MiB"]);
+    report(data.path(), &["--retain-bytes", "3MiB"]);
     let used: u64 = segments(data.path()).iter().map(blocks).sum();
     assert!(used <= 3 << 20 && count() > 0, "{used}");
     let left = ids(data.path());
     assert_eq!(left, sent[sent.len() - left.len()..], "the oldest went");
-    report(data.path(), &["--keep-age", "0s"]);
+    report(data.path(), &["--retain-age", "0s"]);
     assert_eq!((count(), ids(data.path()).len()), (0, 0));
     let pruned = Folder::open(data.path()).unwrap().pruned().unwrap();
     assert_eq!((pruned.messages, pruned.segments), (40, whole as u64));
@@ -104,7 +104,7 @@ fn invalid_bounds_are_named_in_the_error() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), ARGS);
     for args in
-        [&["prune"][..], &["prune", "--keep-bytes", "much"], &["prune", "--keep-age", "-1s"]]
+        [&["prune"][..], &["prune", "--retain-bytes", "much"], &["prune", "--retain-age", "-1s"]]
     {
         let (_, errors, code) = sinkctl(data.path(), args);
         assert_eq!((code, errors.is_empty()), (2, false), "{args:?}: {errors}");

@@ -7,7 +7,8 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded};
 use sinkd::log::reader::Segment;
 use sinkd::log::{
-    BootId, Commit, Log, LogSettings, MessageId, NoRoom, Retention, SizeBasis, SlotFacts, Writer,
+    BootId, Commit, CommitProgress, Log, LogSettings, MessageId, NoRoom, PendingCommit, Retention,
+    SizeBasis, SlotFacts, Writer,
 };
 use sinkd::time::ProcessClock;
 
@@ -51,11 +52,7 @@ impl Bench {
     ) -> Result<T, NoRoom> {
         loop {
             match ask(&mut self.writer) {
-                Err(NoRoom::Wait) => {
-                    // Submits pending requests, as the loop does at the end of a round.
-                    self.writer.round_done();
-                    self.woken.recv_timeout(PATIENCE).expect("the writer is woken");
-                }
+                Err(NoRoom::Wait) => self.wait_for_wake(),
                 other => return other,
             }
         }
@@ -67,14 +64,29 @@ impl Bench {
         self.finish(commit).unwrap()
     }
 
-    /// Waits until the commit is done.
-    pub fn finish(&mut self, commit: Commit) -> Result<MessageId, NoRoom> {
+    /// Waits until the outcome of the commit is known. `None`: it failed.
+    pub fn finish(&mut self, commit: Commit) -> Option<MessageId> {
         match commit {
-            Commit::Done(committed) => Ok(committed.id()),
-            Commit::Later(mut pending) => {
-                self.until(|w| w.poll_commit(&mut pending)).map(|committed| committed.id())
+            Commit::Done(committed) => Some(committed.id()),
+            Commit::Later(mut pending) => self.outcome(&mut pending),
+        }
+    }
+
+    /// Polls until the outcome of the commit is known. `None`: it failed.
+    pub fn outcome(&mut self, pending: &mut PendingCommit) -> Option<MessageId> {
+        loop {
+            match self.writer.poll_commit(pending) {
+                CommitProgress::Done(committed) => return Some(committed.id()),
+                CommitProgress::Failed => return None,
+                CommitProgress::Waiting => self.wait_for_wake(),
             }
         }
+    }
+
+    /// Submits pending requests, as the loop does at the end of a round, and waits for the wake.
+    fn wait_for_wake(&mut self) {
+        self.writer.round_done();
+        self.woken.recv_timeout(PATIENCE).expect("the writer is woken");
     }
 
     pub fn close(self) {

@@ -9,7 +9,7 @@ use super::unit::ClaimUnit;
 use crate::analysis::statistics::RunStatistics;
 use crate::analysis::statistics::{metric, metrics};
 use crate::analysis::transit::OverallTransit;
-use crate::stats::{LimitedBy, Metric, Percentiles};
+use crate::stats::{LimitedBy, Metric, MetricUnit, Percentiles};
 use crate::wording::Unexpected;
 use crate::wording::{unknown, unknown_of_many};
 
@@ -90,7 +90,7 @@ impl std::str::FromStr for ClaimSubject {
 
 /// Lists the metrics under their names in claims: without the unit of time at the end.
 fn no_subject(found: &str) -> ClaimFault {
-    let metrics = metrics().map(|name| name.strip_suffix("_us").unwrap_or(name));
+    let metrics = Metric::ALL.iter().map(|metric| metric.short_name());
     let known = OTHERS.into_iter().chain(metrics);
     ClaimFault::Subject(unknown_of_many("subject", found, known))
 }
@@ -115,9 +115,9 @@ impl ClaimSubject {
             ClaimSubject::Limits(_) => ClaimUnit::Count,
             ClaimSubject::Metric(_, ClaimPercentile::Count) => ClaimUnit::Number,
             ClaimSubject::Metric(metric, _) => match metric.unit() {
-                "us" => ClaimUnit::Micros,
-                "B" | "B/s" => ClaimUnit::Bytes,
-                _ => ClaimUnit::Number,
+                MetricUnit::Microseconds => ClaimUnit::Micros,
+                MetricUnit::Bytes | MetricUnit::BytesPerSecond => ClaimUnit::Bytes,
+                MetricUnit::Number => ClaimUnit::Number,
             },
             ClaimSubject::Transit(ClaimTransit::Time(ClaimPercentile::Count)) => ClaimUnit::Number,
             ClaimSubject::Transit(ClaimTransit::Time(_)) => ClaimUnit::Micros,

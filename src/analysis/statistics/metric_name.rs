@@ -5,7 +5,7 @@ use crate::wording::unknown_of_many;
 
 /// Returns the metric with this name; the unit of time at the end may be missing.
 pub fn metric(name: &str) -> Option<Metric> {
-    Metric::from_tag(name).or_else(|| Metric::from_tag(&format!("{name}_us")))
+    Metric::ALL.iter().copied().find(|metric| [metric.tag(), metric.short_name()].contains(&name))
 }
 
 /// Returns the names of all metrics with their units, in the order of the table.

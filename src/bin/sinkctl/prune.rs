@@ -46,13 +46,13 @@ pub struct Prune {
 pub struct KeepOptions {
     /// Drop segments until the rest use at most this much disk space: 4096, 64K, 10MiB, 2G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
-    pub keep_bytes: Option<u64>,
+    pub retain_bytes: Option<u64>,
     /// Drop segments whose last message is older than this: 30s, 10m, 7d.
     #[arg(long, value_name = "DURATION", value_parser = time)]
-    pub keep_age: Option<Duration>,
+    pub retain_age: Option<Duration>,
     /// Drop segments until at most N remain.
     #[arg(long, value_name = "N", value_parser = count)]
-    pub keep_segments: Option<u64>,
+    pub retain_segments: Option<u64>,
     /// Drop segments in which all messages were removed (see sinkctl rm).
     #[arg(long)]
     pub removed: bool,
@@ -61,9 +61,9 @@ pub struct KeepOptions {
 pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Finding> {
     let limits = &prune.keep;
     let retention = Retention {
-        bytes: limits.keep_bytes,
-        age: limits.keep_age,
-        segments: limits.keep_segments,
+        bytes: limits.retain_bytes,
+        age: limits.retain_age,
+        segments: limits.retain_segments,
     };
     let keep = log::Keep { retention, without_removed: limits.removed };
     let drop = if prune.dry_run { log::prunable } else { log::prune };

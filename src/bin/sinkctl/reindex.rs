@@ -23,7 +23,7 @@ struct ReindexReport {
     bytes: u64,
     seconds: f64,
     /// Segments that can't be read, one sentence each.
-    unreadable: Vec<String>,
+    unreadable_segments: Vec<String>,
     /// Whether the command was interrupted; the segments that it did not reach keep their old
     /// index.
     interrupted: bool,
@@ -72,10 +72,10 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
         messages: done.messages,
         bytes: done.bytes,
         seconds: started.elapsed().as_secs_f64(),
-        unreadable: done.unreadable.iter().map(ToString::to_string).collect(),
+        unreadable_segments: done.unreadable.iter().map(ToString::to_string).collect(),
         interrupted: progress.stop.load(Ordering::Relaxed),
     };
-    let is_whole = report.unreadable.is_empty() && !report.interrupted;
+    let is_whole = report.unreadable_segments.is_empty() && !report.interrupted;
     match reindex.json {
         true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
         false => print(&report, out)?,
@@ -85,7 +85,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
 
 /// Prints the report as text.
 fn print(report: &ReindexReport, out: &mut Out) -> anyhow::Result<()> {
-    for fault in &report.unreadable {
+    for fault in &report.unreadable_segments {
         eprintln!("sinkctl: {fault}");
     }
     let ReindexReport { segments, messages, bytes, seconds, .. } = report;

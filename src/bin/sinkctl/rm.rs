@@ -21,7 +21,7 @@ struct RemovalReport {
     dry_run: bool,
     messages: u64,
     /// Ids of messages that do not exist, or were removed earlier.
-    missing: Vec<String>,
+    unknown_ids: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -66,12 +66,12 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
         let error = ReadError::NoSuchMessage { id };
         eprintln!("sinkctl: {error}{}", about_message(&error).unwrap_or_default());
     }
-    let missing: Vec<String> = removed.missing.iter().map(ToString::to_string).collect();
+    let unknown_ids: Vec<String> = removed.missing.iter().map(ToString::to_string).collect();
     folder.refresh()?;
-    let is_removed = if missing.is_empty() { Finding::Done } else { Finding::PartlyDone };
+    let is_removed = if unknown_ids.is_empty() { Finding::Done } else { Finding::PartlyDone };
     let finding = is_removed.and(report_left_out(folder));
     if rm.json {
-        let report = RemovalReport { dry_run: rm.dry_run, messages: removed.messages, missing };
+        let report = RemovalReport { dry_run: rm.dry_run, messages: removed.messages, unknown_ids };
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
         let verb = if rm.dry_run { "would remove" } else { "removed" };

@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 use sinkd::analysis::{RunRow, ensure_data_folder};
-use sinkd::log::{self, RunError};
+use sinkd::log::{self, Run, RunError};
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
@@ -18,9 +19,16 @@ pub enum RunCommand {
     Start {
         /// Name of the run; must be unique in the data folder.
         name: String,
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
     },
     /// End the run in progress at the next full second, and wait until then.
-    Stop,
+    Stop {
+        /// Print one JSON object.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -34,26 +42,60 @@ pub struct Runs {
 pub struct Mark {
     /// Text of the mark, at most 256 bytes.
     text: String,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The report of `run start` and `run stop` in `--json`: the keys of `runs` that are known at that
+/// moment. Keys keep their meaning.
+#[derive(Debug, Serialize)]
+struct ChangedRun {
+    name: String,
+    from: String,
+    /// `None` if the run has just begun.
+    until: Option<String>,
 }
 
 /// Begins or ends a run, and waits until that time.
 pub fn run(data: &Path, command: &RunCommand, out: &mut Out) -> anyhow::Result<Finding> {
-    let at_ns = match command {
-        RunCommand::Start { name } => {
-            let at_ns = log::Runs::start(data, name).map_err(|error| with_place(error, "NAME"))?;
-            writeln!(out, "run '{name}' begins at {}", rfc3339(at_ns))?;
-            at_ns
-        }
-        RunCommand::Stop => {
-            let run = log::Runs::stop(data)?;
-            let until_ns = run.until_ns.context("a run that was stopped has an end")?;
-            writeln!(out, "run '{}' ends at {}", run.name, rfc3339(until_ns))?;
-            until_ns
-        }
+    let (run, at_ns) = match command {
+        RunCommand::Start { name, .. } => start(data, name)?,
+        RunCommand::Stop { .. } => stop(data)?,
     };
+    match command {
+        RunCommand::Start { json: true, .. } | RunCommand::Stop { json: true } => {
+            writeln!(out, "{}", serde_json::to_string(&run)?)?;
+        }
+        RunCommand::Start { .. } | RunCommand::Stop { .. } => print(&run, out)?,
+    }
     out.flush()?;
     wait_until(Duration::from_nanos(at_ns));
     Ok(Finding::Done)
+}
+
+/// Returns the run and when it begins, in Unix ns.
+fn start(data: &Path, name: &str) -> anyhow::Result<(ChangedRun, u64)> {
+    let from_ns = log::Runs::start(data, name).map_err(|error| with_place(error, "NAME"))?;
+    let run = ChangedRun { name: name.to_owned(), from: rfc3339(from_ns), until: None };
+    Ok((run, from_ns))
+}
+
+/// Returns the run and when it ends, in Unix ns.
+fn stop(data: &Path) -> anyhow::Result<(ChangedRun, u64)> {
+    let Run { name, from_ns, until_ns } = log::Runs::stop(data)?;
+    let until_ns = until_ns.context("a run that was stopped has an end")?;
+    let run = ChangedRun { name, from: rfc3339(from_ns), until: Some(rfc3339(until_ns)) };
+    Ok((run, until_ns))
+}
+
+fn print(run: &ChangedRun, out: &mut Out) -> anyhow::Result<()> {
+    let ChangedRun { name, from, until } = run;
+    match until {
+        None => writeln!(out, "run '{name}' begins at {from}")?,
+        Some(until) => writeln!(out, "run '{name}' ends at {until}")?,
+    }
+    Ok(())
 }
 
 /// Puts the argument before an error about its form.
@@ -78,8 +120,11 @@ fn wait_until(moment: Duration) {
 }
 
 pub fn mark(data: &Path, mark: &Mark, out: &mut Out) -> anyhow::Result<Finding> {
-    let mark = log::Runs::mark(data, &mark.text).map_err(|error| with_place(error, "TEXT"))?;
-    writeln!(out, "marked {}", rfc3339(mark.at_ns))?;
+    let made = log::Runs::mark(data, &mark.text).map_err(|error| with_place(error, "TEXT"))?;
+    match mark.json {
+        true => writeln!(out, "{}", serde_json::to_string(&RunRow::of_mark(&made))?)?,
+        false => writeln!(out, "marked {}", rfc3339(made.at_ns))?,
+    }
     Ok(Finding::Done)
 }
 

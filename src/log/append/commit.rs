@@ -1,4 +1,4 @@
-//! The outcomes of a commit, and the reasons why the log has no room for one.
+//! The outcomes of a commit, and the reasons why the log has no room for a record.
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use crate::log::exchange::DedicatedEvent;
@@ -31,7 +31,7 @@ impl Counted {
     }
 }
 
-/// Why a writer has no room. None of these is a bug, and no message is lost.
+/// Why a writer has no room for octets or a record. None of these is a bug, and no message is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoRoom {
     /// Provisioning is too slow: park the connection. The writer's `wake` is called when there may
@@ -79,50 +79,56 @@ pub enum PendingCommit {
     Flush(MessageId),
 }
 
+/// How far a [`PendingCommit`] has come.
+#[must_use]
+#[derive(Debug, Clone, Copy)]
+pub enum CommitProgress {
+    /// Not known yet: the writer's `wake` is called when there may be more to learn.
+    Waiting,
+    /// Committed: readers can see it.
+    Done(Committed),
+    /// The disk is full or failing. Readers don't see the record.
+    Failed,
+}
+
+impl CommitProgress {
+    pub(super) fn is_final(self) -> bool {
+        !matches!(self, CommitProgress::Waiting)
+    }
+}
+
 /// A dedicated segment that is being committed.
 #[derive(Debug)]
 pub struct PendingDedicated {
     events: Receiver<DedicatedEvent>,
-    /// The outcome, once it is known.
-    outcome: Option<Result<MessageId, NoRoom>>,
-}
-
-/// The result of checking a dedicated segment for its outcome.
-pub(super) enum DedicatedOutcome {
-    /// The outcome was known before.
-    Known(Result<MessageId, NoRoom>),
-    /// The outcome has just become known: its share of the budget is free.
-    Ended(Result<MessageId, NoRoom>),
-    Waiting,
+    progress: CommitProgress,
 }
 
 impl PendingDedicated {
     pub(super) fn new(events: Receiver<DedicatedEvent>) -> PendingDedicated {
-        PendingDedicated { events, outcome: None }
+        PendingDedicated { events, progress: CommitProgress::Waiting }
     }
 
-    /// Returns whether the outcome is still unknown.
-    pub(super) fn is_open(&self) -> bool {
-        self.outcome.is_none()
+    /// Returns the progress that the last `poll` found.
+    pub(super) fn progress(&self) -> CommitProgress {
+        self.progress
     }
 
-    pub(super) fn poll(&mut self) -> DedicatedOutcome {
-        if let Some(outcome) = self.outcome {
-            return DedicatedOutcome::Known(outcome);
-        }
-        loop {
-            let outcome = match self.events.try_recv() {
+    /// Returns what provisioning has reported. Call it only while the progress is not final.
+    pub(super) fn poll(&mut self) -> CommitProgress {
+        self.progress = loop {
+            match self.events.try_recv() {
                 // The file was opened after the commit was requested; its map is not needed.
-                Ok(DedicatedEvent::Opened(access)) => {
-                    drop(access);
-                    continue;
+                Ok(DedicatedEvent::Opened(access)) => drop(access),
+                Ok(DedicatedEvent::Committed(id)) => {
+                    break CommitProgress::Done(Committed::new(id));
                 }
-                Ok(DedicatedEvent::Committed(id)) => Ok(id),
-                Ok(DedicatedEvent::Failed) | Err(TryRecvError::Disconnected) => Err(NoRoom::Full),
-                Err(TryRecvError::Empty) => return DedicatedOutcome::Waiting,
-            };
-            self.outcome = Some(outcome);
-            return DedicatedOutcome::Ended(outcome);
-        }
+                Ok(DedicatedEvent::Failed) | Err(TryRecvError::Disconnected) => {
+                    break CommitProgress::Failed;
+                }
+                Err(TryRecvError::Empty) => break CommitProgress::Waiting,
+            }
+        };
+        self.progress
     }
 }

@@ -13,7 +13,7 @@ mod segment;
 mod segments;
 mod writer;
 
-pub use commit::{Commit, Committed, Counted, NoRoom, PendingCommit};
+pub use commit::{Commit, CommitProgress, Committed, Counted, NoRoom, PendingCommit};
 pub(crate) use link::Link;
 pub use reservation::{Reservation, SizeBasis};
 pub(crate) use segments::Segments;

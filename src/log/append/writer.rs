@@ -4,7 +4,7 @@
 //! one CRC over the record, 64 octets of slot with their own CRC, and five atomic stores. Other
 //! threads do everything that takes a system call.
 use super::commit::{
-    Commit, Committed, Counted, DedicatedOutcome, NoRoom, PendingCommit, PendingDedicated,
+    Commit, CommitProgress, Committed, Counted, NoRoom, PendingCommit, PendingDedicated,
 };
 use super::dedicated::{CRC_LAG_BYTES, DedicatedSegments, Ending, OpenDedicatedSegment};
 use super::link::Link;
@@ -405,35 +405,31 @@ impl Writer {
         commit
     }
 
-    /// Returns the outcome of a [`Commit::Later`]. Every result except `Wait` is final.
-    ///
-    /// Errors: `Wait`: not known yet. `Full`: the commit failed, and readers don't see it.
-    pub fn poll_commit(&mut self, p: &mut PendingCommit) -> Result<Committed, NoRoom> {
+    /// Returns how far a [`Commit::Later`] has come. While it waits, this also registers the worker
+    /// for a wake.
+    pub fn poll_commit(&mut self, p: &mut PendingCommit) -> CommitProgress {
         let id = match p {
             PendingCommit::Dedicated(own) => return self.poll_dedicated(own),
             PendingCommit::Flush(id) => *id,
         };
         self.link.gate().wait();
         match self.segments.segment(id.segment).fate(id.slot) {
-            FlushOutcome::Waiting => Err(NoRoom::Wait),
-            FlushOutcome::Published => Ok(Committed::new(id)),
-            FlushOutcome::Lost => Err(NoRoom::Full),
+            FlushOutcome::Waiting => CommitProgress::Waiting,
+            FlushOutcome::Published => CommitProgress::Done(Committed::new(id)),
+            FlushOutcome::Lost => CommitProgress::Failed,
         }
     }
 
-    fn poll_dedicated(&mut self, p: &mut PendingDedicated) -> Result<Committed, NoRoom> {
-        if p.is_open() {
-            self.link.gate().wait();
+    fn poll_dedicated(&mut self, p: &mut PendingDedicated) -> CommitProgress {
+        if p.progress().is_final() {
+            return p.progress();
         }
-        let outcome = match p.poll() {
-            DedicatedOutcome::Waiting => return Err(NoRoom::Wait),
-            DedicatedOutcome::Known(outcome) => outcome,
-            DedicatedOutcome::Ended(outcome) => {
-                self.dedicated.release_budget();
-                outcome
-            }
-        };
-        outcome.map(Committed::new)
+        self.link.gate().wait();
+        let progress = p.poll();
+        if progress.is_final() {
+            self.dedicated.release_budget();
+        }
+        progress
     }
 
     /// Releases the reservation of a transfer that ended early. Readers never see it.

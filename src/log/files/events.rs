@@ -12,55 +12,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
-
 use super::disk;
 use super::dropped::{Dropped, DroppedBy};
+use super::event_lines::{self, Event, is_among};
 use super::lock::HeldLock;
-use super::pruned_sums::PrunedSums;
-
-/// One line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-pub(crate) enum Event {
-    Pruned {
-        /// Unix time, ns.
-        at_ns: u64,
-        by: DroppedBy,
-        #[serde(flatten)]
-        dropped: Dropped,
-    },
-    /// A run begins; the current one ends.
-    #[serde(rename = "run-started")]
-    RunStarted {
-        /// Unix time, ns.
-        at_ns: u64,
-        name: String,
-    },
-    #[serde(rename = "run-stopped")]
-    RunStopped {
-        /// Unix time, ns.
-        at_ns: u64,
-    },
-    Mark {
-        /// Unix time, ns.
-        at_ns: u64,
-        text: String,
-        /// Set by sinkd itself, because the system clock has moved.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        clock: Option<Moved>,
-    },
-}
-
-/// The difference between the system clock and the clock of a running sinkd, after the system clock
-/// moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Moved {
-    /// The number of this start of sinkd, counting how often the folder was opened.
-    pub start: u32,
-    /// System clock minus sinkd's clock, ns.
-    pub ahead_ns: i64,
-}
 
 fn path_of(folder: &Path) -> PathBuf {
     folder.join("events.jsonl")
@@ -78,15 +33,7 @@ pub(crate) fn moved_clocks(folder: &Path) -> io::Result<BTreeMap<u32, i64>> {
 
 /// Returns the pruned segments that are named in the file.
 pub(crate) fn pruned_in(file: &mut File) -> io::Result<Vec<Dropped>> {
-    let text = read_all(file)?;
-    Ok(text.split(|octet| *octet == b'\n').filter_map(pruned_of).collect())
-}
-
-/// Returns whether a line of `noted` names exactly this segment, or a range without gaps that
-/// contains it.
-pub(crate) fn is_among(noted: &[Dropped], number: u32) -> bool {
-    let is_dense = |d: &Dropped| d.segments == u64::from(d.last.saturating_sub(d.first)) + 1;
-    noted.iter().any(|d| is_dense(d) && (d.first..=d.last).contains(&number))
+    Ok(event_lines::pruned(&read_all(file)?))
 }
 
 /// The file, locked: no other process writes to it until this is dropped.
@@ -117,66 +64,22 @@ impl LockedEvents {
     }
 }
 
-/// Parses a line about pruning. Returns `None` if it is incomplete, or about something else.
-pub(crate) fn pruned_of(line: &[u8]) -> Option<Dropped> {
-    match serde_json::from_slice(line) {
-        Ok(Event::Pruned { dropped, .. }) => Some(dropped),
-        _ => None,
-    }
-}
-
-/// Returns every line that this version knows, in the order written. Costs one read of the file.
+/// Returns every event that this version knows, in the order written. Costs one read of the file.
 pub(crate) fn all(folder: &Path) -> io::Result<Vec<Event>> {
-    let text = match File::open(path_of(folder)).and_then(|mut file| read_all(&mut file)) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
-    let lines = text.split(|octet| *octet == b'\n');
-    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+    Ok(event_lines::known(&text_of(folder)?))
 }
 
-/// Returns the numbers (from 1) of damaged lines, which no version writes. A last line without a
-/// line feed does not count as damaged: another process may still be writing it. Costs one read of
-/// the file.
+/// Returns the numbers (from 1) of damaged lines, as [`event_lines::damaged`] does. Costs one read
+/// of the file.
 pub(crate) fn damaged_lines(folder: &Path) -> io::Result<Vec<usize>> {
-    let text = match File::open(path_of(folder)).and_then(|mut file| read_all(&mut file)) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other?,
-    };
-    let whole = text.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
-    let lines = text[..whole].split(|octet| *octet == b'\n').enumerate();
-    // A line of a newer version is a JSON object, too.
-    let is_damaged =
-        |line: &[u8]| !line.is_empty() && serde_json::from_slice::<AnyEvent>(line).is_err();
-    Ok(lines.filter(|(_, line)| is_damaged(line)).map(|(number, _)| number + 1).collect())
+    Ok(event_lines::damaged(&text_of(folder)?))
 }
 
-/// A line of any version. One of a known kind must be valid.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum AnyEvent {
-    #[allow(dead_code, reason = "only used to check that the line is valid")]
-    Known(Event),
-    #[allow(dead_code, reason = "only used to check that the line is valid")]
-    Newer(Newer),
-}
-
-/// A kind that this version does not know.
-struct Newer;
-
-impl<'de> Deserialize<'de> for Newer {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Newer, D::Error> {
-        #[derive(Deserialize)]
-        struct Named {
-            event: String,
-        }
-        let Named { event } = Named::deserialize(deserializer)?;
-        match event.as_str() {
-            "pruned" | "run-started" | "run-stopped" | "mark" => {
-                Err(serde::de::Error::custom("a known event with something wrong in it"))
-            }
-            _ => Ok(Newer),
-        }
+/// Returns the text of the file; a missing file is empty.
+fn text_of(folder: &Path) -> io::Result<Vec<u8>> {
+    match File::open(path_of(folder)).and_then(|mut file| read_all(&mut file)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other,
     }
 }
 
@@ -200,38 +103,18 @@ fn append(file: &mut File, by: DroppedBy, dropped: &Dropped) -> io::Result<()> {
 
 /// Appends a line to the file, which must be locked.
 pub(crate) fn append_event(file: &mut File, event: &Event) -> io::Result<()> {
-    let line = line(event)?;
+    let line = event_lines::line(event)?;
     // A line that a crash cut short must not run into this one.
     let is_torn = file.seek(SeekFrom::End(0))? > 0 && last_octet(file)? != b'\n';
     file.write_all(if is_torn { [b"\n", &line[..]].concat() } else { line }.as_slice())
 }
 
-/// Rewrites the file: merges all entries about pruning by sinkd into one line, then adds `newest`;
-/// other lines are unchanged. Returns the size of the new file, which replaces the old one.
+/// Rewrites the file as [`event_lines::folded`] does, and adds `newest`. Returns the size of the new
+/// file, which replaces the old one.
 ///
 /// Costs a read and a write of the file, so callers do it rarely.
 pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Result<u64> {
-    let text = read_all(old)?;
-    let (mut all, mut rest) = (PrunedSums::default(), Vec::new());
-    let is_newest = |entry: &Dropped| {
-        newest.iter().any(|one| (one.first, one.last) == (entry.first, entry.last))
-    };
-    for one in text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
-        match serde_json::from_slice(one) {
-            // Written before a kill; the lines for `newest` repeat it.
-            Ok(Event::Pruned { by: DroppedBy::Sinkd, dropped, .. }) if is_newest(&dropped) => {}
-            Ok(Event::Pruned { by: DroppedBy::Sinkd, dropped, .. }) => all.add(&dropped),
-            _ => rest.extend_from_slice(&[one, b"\n"].concat()),
-        }
-    }
-    let by_sinkd =
-        |dropped| line(&Event::Pruned { at_ns: now_ns(), by: DroppedBy::Sinkd, dropped });
-    let mut folded = [by_sinkd(all.total())?, rest].concat();
-    // The newest entries keep lines of their own: their files may still exist, and
-    // `LockedEvents::has_pruned` checks for each.
-    for dropped in newest {
-        folded.extend(by_sinkd(*dropped)?);
-    }
+    let folded = event_lines::folded(&read_all(old)?, newest, now_ns())?;
     let new = folder.join("events.jsonl.new");
     let mut file = disk::private().write(true).create(true).truncate(true).open(&new)?;
     file.write_all(&folded)?;
@@ -239,12 +122,6 @@ pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Res
     // open the new one.
     std::fs::rename(new, path_of(folder))?;
     Ok(folded.len() as u64)
-}
-
-fn line(event: &Event) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(event)?;
-    line.push(b'\n');
-    Ok(line)
 }
 
 fn last_octet(file: &mut File) -> io::Result<u8> {

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::dropped::{Dropped, DroppedBy, joined};
-use super::events::{self, is_among};
+use super::event_lines::is_among;
+use super::events;
 use super::lock::HeldLock;
 use crate::time::ProcessClock;
 

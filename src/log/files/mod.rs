@@ -4,6 +4,7 @@ pub(crate) mod boot;
 pub(crate) mod disk;
 pub(crate) mod dropped;
 pub(crate) mod error;
+pub(crate) mod event_lines;
 pub(crate) mod events;
 pub(crate) mod events_file;
 pub(crate) mod flags;

@@ -2,7 +2,8 @@
 use std::io;
 use std::path::Path;
 
-use super::events::{self, Event};
+use super::event_lines::Event;
+use super::events;
 use super::pruned_sums::PrunedSums;
 use super::unrecorded_drops;
 

@@ -6,7 +6,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use super::events::{self, Event, Moved};
+use super::event_lines::{Event, Moved};
+use super::events;
 use super::events_file::EventsFile;
 use super::lock::HeldLock;
 use crate::time::Span;
@@ -96,11 +97,14 @@ impl Runs {
     /// Reads all runs and marks. Costs one read of `events.jsonl`. A folder without that file has
     /// none.
     pub fn read(folder: &Path) -> io::Result<Runs> {
+        Ok(Runs::of_events(events::all(folder)?))
+    }
+
+    /// Returns the runs and marks that these events, in the order written, make.
+    pub(crate) fn of_events(events: impl IntoIterator<Item = Event>) -> Runs {
         let mut all = Runs::default();
-        for event in events::all(folder)? {
-            all.take(event);
-        }
-        Ok(all)
+        events.into_iter().for_each(|event| all.take(event));
+        all
     }
 
     /// Returns a sentence if lines of `events.jsonl` are damaged: runs, marks, or entries about

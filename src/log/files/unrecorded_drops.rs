@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::disk;
 use super::dropped::{Dropped, DroppedBy, joined};
+use super::event_lines;
 use super::events;
 use super::events_file::EventsFile;
 
@@ -153,7 +154,7 @@ pub(crate) fn read(folder: &Path) -> io::Result<Vec<Dropped>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         text => text?,
     };
-    Ok(text.split(|octet| *octet == b'\n').filter_map(events::pruned_of).collect())
+    Ok(text.split(|octet| *octet == b'\n').filter_map(event_lines::pruned_of).collect())
 }
 
 #[cfg(test)]

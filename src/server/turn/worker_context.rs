@@ -1,7 +1,7 @@
 //! State that all connections of a worker share. It is lent to the connection that has its turn.
 use std::sync::Arc;
 
-use crate::log::{MessageId, NoRoom};
+use crate::log::{CommitProgress, MessageId, NoRoom};
 use crate::smtp::envelope::Client;
 use crate::smtp::session::Refusal;
 use crate::smtp::workspace::Workspace;
@@ -151,12 +151,12 @@ impl WorkerContext {
     pub fn poll_orphans(&mut self) {
         for mut orphan in std::mem::take(&mut self.orphans) {
             match self.storage.writer.poll_commit(&mut orphan.pending) {
-                Ok(committed) => {
+                CommitProgress::Done(committed) => {
                     self.record_unsent(committed.id());
                     self.ledger.accepted_orphan(&orphan);
                 }
-                Err(NoRoom::Wait) => self.orphans.push(orphan),
-                Err(NoRoom::Budget | NoRoom::Full) => self.ledger.lost(orphan.draw),
+                CommitProgress::Waiting => self.orphans.push(orphan),
+                CommitProgress::Failed => self.ledger.lost(orphan.draw),
             }
         }
     }

@@ -175,7 +175,7 @@ impl Measures {
         if counts.is_empty() {
             return Ok(damage);
         }
-        let name = metric.tag().trim_end_matches("_us");
+        let name = metric.short_name();
         for (tag, share) in [("p50", 0.5), ("p99", 0.99)] {
             let values = counts.iter().map(|second| quantile(second, share) as f64).collect();
             let series = MeasureSeries {

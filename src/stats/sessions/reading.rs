@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::batch::{BatchHeader, HEADER_BYTES, MAGIC};
 use super::second::SessionSecond;
 use crate::stats::damage::StatsDamage;
-use crate::stats::files::{SESSIONS, folder_of, parse_name};
+use crate::stats::file_name::{StatsFileKind, Stem};
+use crate::stats::files::folder_of;
 
 /// How much of a damaged file is searched at a time for the next batch.
 const SEARCH_BYTES: usize = 64 << 10;
@@ -80,11 +81,9 @@ impl SessionRecords {
         let mut found = Vec::new();
         for entry in entries {
             let path = entry?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).and_then(parse_name);
-            if let Some((start, _, ending)) = name
-                && ending == SESSIONS
-            {
-                found.push(BatchSource { folder, start, path });
+            let name = path.file_name().and_then(|name| name.to_str()).and_then(Stem::parse);
+            if let Some((stem, Some(StatsFileKind::Sessions))) = name {
+                found.push(BatchSource { folder, start: stem.start, path });
             }
         }
         found.sort_by(|one, other| one.path.cmp(&other.path));

@@ -5,6 +5,7 @@ pub mod data;
 pub mod left_out;
 pub mod list_error;
 pub mod outcome;
+pub mod plot_unit;
 pub mod print;
 pub mod progress;
 pub mod query_words;

@@ -3,10 +3,12 @@ use crate::base::outcome::Finding::{
     self, DoesNotHold, Incomplete, NothingFound, PartlyDone, TimedOut,
 };
 
-/// The exit codes 1 and 2 of a command, beyond what 2 always means.
+/// The exit codes of a command, beyond what 2 always means.
 #[derive(Debug)]
 pub struct ExitCodes {
     pub command: &'static str,
+    /// What 0 means.
+    pub zero: &'static str,
     /// When it exits with 1; `None`: never.
     pub one: Option<ExitOne>,
     /// What else 2 means.
@@ -29,6 +31,9 @@ impl ExitCodes {
     }
 }
 
+/// What 0 means for a command that has no question to answer.
+const DONE: &str = "done";
+
 /// What 2 means for every command.
 const TWO: &str = "the command failed or could not start";
 
@@ -37,11 +42,11 @@ const fn one(
     findings: &'static [Finding],
     means: &'static str,
 ) -> ExitCodes {
-    ExitCodes { command, one: Some(ExitOne { means, findings }), two: None }
+    ExitCodes { command, zero: DONE, one: Some(ExitOne { means, findings }), two: None }
 }
 
 const fn never_one(command: &'static str) -> ExitCodes {
-    ExitCodes { command, one: None, two: None }
+    ExitCodes { command, zero: DONE, one: None, two: None }
 }
 
 const fn incomplete(command: &'static str) -> ExitCodes {
@@ -56,6 +61,11 @@ const fn sending(command: &'static str) -> ExitCodes {
 }
 
 impl ExitCodes {
+    const fn zero(mut self, means: &'static str) -> ExitCodes {
+        self.zero = means;
+        self
+    }
+
     const fn two(mut self, means: &'static str) -> ExitCodes {
         self.two = Some(means);
         self
@@ -82,10 +92,14 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     one("limits", &[Incomplete], "some connections were not recorded, or some data is damaged"),
     incomplete("report"),
     one("compare", &[Incomplete], "a run is incomplete, or the two runs overlap in time")
+        .zero("both runs were compared, whatever the differences")
         .two("the two runs cannot be compared"),
     one("assert", &[DoesNotHold, Incomplete], "a claim does not hold, or cannot be decided")
+        .zero("every claim holds")
         .two("a claim is malformed"),
-    one("audit", &[DoesNotHold], "at least one fault is certain").two("the audit is inconclusive"),
+    one("audit", &[DoesNotHold], "at least one fault is certain")
+        .zero("there is no fault, and nothing was left out")
+        .two("the audit is inconclusive"),
     never_one("run"),
     incomplete("runs"),
     never_one("mark"),
@@ -97,14 +111,16 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     ),
     one("prune", &[PartlyDone], "some segments cannot be read, so they are kept"),
     one("reload", &[PartlyDone], "some changed settings need a restart"),
-    one("cert", &[DoesNotHold], "senders would refuse the certificate"),
+    one("cert", &[DoesNotHold], "senders would refuse the certificate")
+        .zero("senders that are set up as printed accept the certificate"),
     one(
         "search",
         &[NothingFound, Incomplete],
         "no message matches, or the answer is incomplete: data is damaged, was lost or was not \
          searched",
-    ),
-    one("wait", &[TimedOut], "the timeout expired first"),
+    )
+    .zero("at least one message matches, and all data was searched"),
+    one("wait", &[TimedOut], "the timeout expired first").zero("enough messages matched"),
     one("reindex", &[PartlyDone], "some segments could not be indexed"),
     never_one("calibrate"),
     sending("blast"),
@@ -113,7 +129,8 @@ pub const EXIT_CODES: &[ExitCodes] = &[
         "verify",
         &[DoesNotHold, Incomplete],
         "something is damaged, or everything was pruned before it could be read",
-    ),
+    )
+    .zero("all data was read, and nothing is damaged"),
     never_one("completions"),
     never_one("man"),
 ];
@@ -125,7 +142,7 @@ pub fn exit_codes_of(command: &str) -> &'static ExitCodes {
 
 /// The last paragraph of the help of sinkctl.
 pub const EXIT_CODES_OF_ALL: &str = "Exit codes:
-  0  done
+  0  done, or the answer is yes
   1  the answer is no, or it is incomplete; the help of each command says when
   2  the command failed or could not start";
 
@@ -134,5 +151,5 @@ pub fn help_of(command: &str) -> String {
     let codes = exit_codes_of(command);
     let one = codes.one.map_or(String::new(), |one| format!("\n  1  {}", one.means));
     let two = codes.two.map_or(String::new(), |two| format!("{two}, or "));
-    format!("Exit codes:\n  0  done{one}\n  2  {two}{TWO}")
+    format!("Exit codes:\n  0  {}{one}\n  2  {two}{TWO}", codes.zero)
 }

@@ -1,5 +1,6 @@
 //! The command line of sinkctl.
 pub mod exit_codes;
+mod groups;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -123,12 +124,13 @@ impl Cli {
         let all = Cli::command();
         let data = all.get_arguments().find(|arg| arg.get_id() == "data").cloned();
         let data = data.expect("--data is defined above");
-        all.after_help(exit_codes::EXIT_CODES_OF_ALL).mut_subcommands(|command| {
+        let all = all.after_help(exit_codes::EXIT_CODES_OF_ALL).mut_subcommands(|command| {
             let data = data_of(command.get_name(), data.clone());
             let exit_codes = exit_codes::help_of(command.get_name());
             let command = command.mut_subcommands(|it| it.after_help(exit_codes.clone()));
             command.arg(data).after_help(exit_codes)
-        })
+        });
+        groups::grouped(all)
     }
 
     /// Parses the arguments of this process, and returns the exit codes of the command with them.

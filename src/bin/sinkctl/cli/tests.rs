@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
 
 use super::exit_codes::{EXIT_CODES, ExitCodes};
+use super::groups::GROUPS;
 use super::{Cli, OsString, usage_error};
 
 /// A command, a flag with its value, the other arguments that the command needs, and what the flag
@@ -114,14 +115,17 @@ const ROWS: &[FlagRow] = &[
     FlagRow("cert", "--smtps", "", "smtps: true"),
     FlagRow("cert", "--pem", "", "pem: true"),
     FlagRow("cert", "--json", "", "json: true"),
+    FlagRow("run start", "--json", "a", "json: true"),
+    FlagRow("run stop", "--json", "", "json: true"),
+    FlagRow("mark", "--json", "a", "json: true"),
     FlagRow("runs", "--json", "", "json: true"),
     FlagRow("rm", "--all", "", "all: true"),
     FlagRow("rm", "--until 2026-11-21", "", "until: Some(Moment(1795219200000000000))"),
     FlagRow("rm", "--dry-run", "--all", "dry_run: true"),
     FlagRow("rm", "--json", "1:2", "json: true"),
-    FlagRow("prune", "--keep-bytes 2K", "", "keep_bytes: Some(2048)"),
-    FlagRow("prune", "--keep-age 1m", "", "keep_age: Some(60s)"),
-    FlagRow("prune", "--keep-segments 3", "", "keep_segments: Some(3)"),
+    FlagRow("prune", "--retain-bytes 2K", "", "retain_bytes: Some(2048)"),
+    FlagRow("prune", "--retain-age 1m", "", "retain_age: Some(60s)"),
+    FlagRow("prune", "--retain-segments 3", "", "retain_segments: Some(3)"),
     FlagRow("prune", "--removed", "", "removed: true"),
     FlagRow("prune", "--dry-run", "--removed", "dry_run: true"),
     FlagRow("prune", "--json", "--removed", "json: true"),
@@ -394,6 +398,25 @@ fn every_help_text_has_the_same_layout() {
         command.get_subcommands().for_each(check);
     }
     check(&Cli::definition());
+}
+
+#[test]
+fn every_command_is_listed_in_one_group_with_all_lines_of_its_text() {
+    let mut command = Cli::definition();
+    command.build();
+    let mut grouped: Vec<&str> =
+        GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+    let mut all: Vec<&str> = command.get_subcommands().map(Command::get_name).collect();
+    grouped.sort_unstable();
+    all.sort_unstable();
+    assert_eq!(grouped, all);
+    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let help = words(&command.clone().render_help().to_string()).join(" ");
+    for subcommand in command.get_subcommands() {
+        let about = subcommand.get_about().expect("every command has a text").to_string();
+        let entry = format!("{} {}", subcommand.get_name(), words(&about).join(" "));
+        assert!(help.contains(&entry), "{entry}");
+    }
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! A plot of the report, with its texts.
-use sinkd::plot::{Picture, PlotSize, PlotUnit};
+use sinkd::plot::{Picture, PlotSize};
 use sinkd::stats::Metric;
 
 /// The width of a plot on the page.
@@ -60,24 +60,12 @@ impl Figure {
     }
 }
 
-/// Returns the unit of a metric's values.
-pub fn unit(metric: Metric) -> PlotUnit {
-    match metric.unit() {
-        "us" => PlotUnit::Microseconds,
-        "B" => PlotUnit::Bytes,
-        "B/s" => PlotUnit::BytesPerSecond,
-        _ => PlotUnit::Number,
-    }
-}
-
 /// Returns the name of a metric in texts: its tag without the unit.
 pub fn name(metric: Metric) -> String {
-    let tag = metric.tag();
-    let name = ["_us", "_bytes_per_s"].iter().find_map(|unit| tag.strip_suffix(unit));
     match metric {
         Metric::TransferRate => String::from("transfer rate"),
         Metric::MessageSize => String::from("message size"),
-        _ => name.unwrap_or(tag).replace('_', " "),
+        _ => metric.short_name().replace('_', " "),
     }
 }
 

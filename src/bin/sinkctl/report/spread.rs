@@ -3,7 +3,8 @@ use hdrhistogram::Histogram;
 use sinkd::plot::{Axis, Bar, Bars, LinePlot, LineSeries, PlotUnit, Scale};
 use sinkd::stats::{MessageWindow, Metric};
 
-use super::figure::{Figure, FigureTexts, Width, name, unit};
+use super::figure::{Figure, FigureTexts, Width, name};
+use crate::base::plot_unit::plot_unit;
 use sinkd::analysis::report::ReportData;
 use sinkd::wording::counted;
 
@@ -256,7 +257,7 @@ fn distribution(
     let totals = run.summary.totals;
     let total = if metric == Metric::Recipients { totals.recipients } else { totals.bytes };
     let mean = total as f64 / totals.messages.max(1) as f64;
-    let mean = unit(metric).text(mean);
+    let mean = plot_unit(metric).text(mean);
     if histogram.equivalent(histogram.min(), histogram.max()) {
         let what = match metric {
             Metric::Recipients if mean == "1" => "recipient",
@@ -267,7 +268,7 @@ fn distribution(
     }
     let bars = match metric {
         Metric::Recipients if histogram.max() <= SINGLE_MAX => single_bars(histogram),
-        _ => ratio_bars(histogram, unit(metric)),
+        _ => ratio_bars(histogram, plot_unit(metric)),
     };
     let most = bars.1.iter().map(|bar| bar.count).fold(0.0, f64::max);
     let x =
@@ -278,7 +279,7 @@ fn distribution(
         bars: bars.1,
         nothing: 0.0,
     };
-    let at = |value: u64| unit(metric).text(value as f64);
+    let at = |value: u64| plot_unit(metric).text(value as f64);
     let (p50, max) = (at(histogram.value_at_quantile(0.5)), at(histogram.max()));
     let words = FigureTexts {
         name,

@@ -4,7 +4,8 @@ use std::fmt::Write;
 use sinkd::plot::{PlotUnit, escape};
 use sinkd::stats::{BusyShare, Counter, Metric, Percentiles};
 
-use super::figure::{instant, name, unit};
+use super::figure::{instant, name};
+use crate::base::plot_unit::plot_unit;
 use sinkd::analysis::GroupFigures;
 use sinkd::analysis::report::{ReportData, RunEvent};
 use sinkd::wording::counted;
@@ -190,7 +191,7 @@ pub fn percentiles(run: &ReportData) -> String {
         let p = Percentiles::of(histogram);
         let (name, help) = (escape(&name(*metric)), escape(metric.help()));
         let cells = [p.p50, p.p90, p.p99, p.p99_9, p.p99_99, p.max]
-            .map(|value| format!("<td class=\"n\">{}</td>", unit(*metric).text(value as f64)));
+            .map(|value| format!("<td class=\"n\">{}</td>", plot_unit(*metric).text(value as f64)));
         rows.push_str(&format!(
             "<tr><th title=\"{help}\">{name}</th><td class=\"n soft\">{}</td>{}</tr>\n",
             PlotUnit::Number.text(p.count as f64),

@@ -102,9 +102,14 @@ impl TlsOptions {
         Ok(Some(SendingTls { connector, start }))
     }
 
-    /// Errors: a flag has no effect, and might be mistaken for protection; or the certificate can't
-    /// be verified because no CA is named.
+    /// Errors: this program has no TLS; a flag has no effect, and might be mistaken for protection;
+    /// or the certificate can't be verified because no CA is named.
     fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            sinkd::tls::IS_BUILT_IN || self.tls == TlsMode::Off,
+            "--tls {}: this program was built without TLS (the cargo feature 'tls')",
+            self.mode_name()
+        );
         let verifies = self.verifies();
         let of_verification = [("--ca", self.ca.is_some()), ("--insecure", self.insecure)];
         let of_tls = [
@@ -171,6 +176,19 @@ mod tests {
         tls.sending(&target).err().map(|error| format!("{error:#}")).unwrap_or_default()
     }
 
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn a_program_without_tls_says_so_whatever_tls_is_requested() {
+        assert_eq!(error_of("--tls off"), "");
+        for mode in ["offered", "required", "implicit", "required --ca nowhere.pem"] {
+            let error = error_of(&format!("--tls {mode}"));
+            let (name, _) = mode.split_once(' ').unwrap_or((mode, ""));
+            let reason = "this program was built without TLS (the cargo feature 'tls')";
+            assert_eq!(error, format!("--tls {name}: {reason}"));
+        }
+    }
+
+    #[cfg(feature = "tls")]
     #[test]
     fn combinations_that_make_sense_are_accepted() {
         for text in [
@@ -184,6 +202,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "tls")]
     #[test]
     fn a_flag_without_effect_is_an_error_that_says_what_to_do() {
         for (text, reason) in [

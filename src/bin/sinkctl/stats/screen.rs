@@ -9,6 +9,7 @@ use sinkd::wording::{counted, duration, printable_line, whole, whole_percent};
 
 use super::notes::TimelineNote;
 use crate::base::outcome::Out;
+use crate::base::plot_unit::plot_unit;
 
 /// The metrics that fit on a screen, for records of senders and of sinks, which share few metrics;
 /// the others are printed with --all.
@@ -45,13 +46,7 @@ const WIDTH: usize = 80;
 
 /// Formats a value of a metric; without a metric, a plain number.
 pub fn value(metric: Option<Metric>, n: u64) -> String {
-    let unit = match metric.map_or("", Metric::unit) {
-        "us" => PlotUnit::Microseconds,
-        "B" => PlotUnit::Bytes,
-        "B/s" => PlotUnit::BytesPerSecond,
-        _ => PlotUnit::Number,
-    };
-    unit.text(n as f64)
+    metric.map_or(PlotUnit::Number, plot_unit).text(n as f64)
 }
 
 /// The content of the screen.
@@ -212,7 +207,7 @@ fn table(figures: &Figures<'_>, metrics: &[Metric], out: &mut Out) -> anyhow::Re
     writeln!(out, "{:23}{}", "", heads.map(|name| format!("{name:>9}")).join(""))?;
     for metric in metrics {
         let Some(p) = figures.metrics.get(metric.tag()) else { continue };
-        row(metric.tag().trim_end_matches("_us"), p, *metric, out)?;
+        row(metric.short_name(), p, *metric, out)?;
     }
     if let Some(transit) = figures.transit.filter(|transit| transit.all.transit_us.count > 0) {
         row("transit", &transit.all.transit_us, Metric::Transaction, out)?;

@@ -2,7 +2,7 @@
 use std::num::NonZero;
 use std::ops::ControlFlow;
 
-use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind, StoredPart};
+use crate::log::{Commit, CommitProgress, NoRoom, PendingCommit, SlotFacts, SlotKind, StoredPart};
 use crate::smtp::session::Refusal;
 
 use crate::server::connection::{Conn, Consumed, Flow};
@@ -134,9 +134,9 @@ fn outcome_of_commit(
 /// Polls a commit in progress.
 fn poll(pending: &mut PendingCommit, worker: &mut WorkerContext) -> PayloadOutcome {
     match worker.storage.writer.poll_commit(pending) {
-        Ok(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
-        Err(NoRoom::Wait) => PayloadOutcome::Waits,
-        Err(NoRoom::Budget | NoRoom::Full) => PayloadOutcome::Refused(Refusal::StorageFailed),
+        CommitProgress::Done(done) => PayloadOutcome::Accepted(Proof::Committed(done)),
+        CommitProgress::Waiting => PayloadOutcome::Waits,
+        CommitProgress::Failed => PayloadOutcome::Refused(Refusal::StorageFailed),
     }
 }
 

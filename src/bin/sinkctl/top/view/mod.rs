@@ -6,7 +6,7 @@ use ratatui::symbols::bar;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Sparkline, Widget};
 use sinkd::analysis::verdict_sentence;
-use sinkd::stats::{Counter, Metric, Percentiles};
+use sinkd::stats::{Counter, Metric, MetricUnit, Percentiles};
 use sinkd::wording::{duration, printable_line, whole_percent};
 
 use super::canvas::Canvas;
@@ -243,7 +243,7 @@ fn name(shown: Measure) -> String {
         Measure::Rate(Counter::TlsHandshakes) => "TLS handshakes/s".into(),
         Measure::Rate(Counter::MessageBytes) => "bytes".into(),
         Measure::Rate(counter) => format!("{}/s", counter.tag()),
-        Measure::P99(metric) => format!("{} p99", metric.tag().trim_end_matches("_us")),
+        Measure::P99(metric) => format!("{} p99", metric.short_name()),
     }
 }
 
@@ -252,10 +252,10 @@ fn value(shown: Measure, n: u64) -> String {
         Measure::Rate(Counter::MessageBytes) => format!("{}/s", bytes(n)),
         Measure::Rate(_) | Measure::Open => n.to_string(),
         Measure::P99(metric) => match metric.unit() {
-            "us" => duration(n as f64),
-            "B/s" => format!("{}/s", bytes(n)),
-            "B" => bytes(n),
-            _ => n.to_string(),
+            MetricUnit::Microseconds => duration(n as f64),
+            MetricUnit::BytesPerSecond => format!("{}/s", bytes(n)),
+            MetricUnit::Bytes => bytes(n),
+            MetricUnit::Number => n.to_string(),
         },
     }
 }
