@@ -73,7 +73,7 @@ pub fn run(
     let is_lost = ended.iter().all(|thread| thread.is_lost);
     let ended_ns = ended.iter().filter_map(|thread| thread.ledger.ended_ns).max().unwrap_or(0);
     let mut report = SendReport { tally: SendingTally::default(), error: None, is_lost, duration };
-    let requested = ended.iter().find_map(|thread| thread.ledger.source.requested());
+    let requested = ended.iter().find_map(|thread| thread.ledger.supply.source.requested());
     for ThreadEnd { mut ledger, error, .. } in ended {
         ledger.count_overdue(ended_ns);
         report.tally.merge(&ledger.close());

@@ -2,7 +2,7 @@
 //! and its progress.
 use std::sync::atomic::Ordering;
 
-use super::conn::ConnectionEnd;
+use super::connection_end::ConnectionEnd;
 use super::{CHECK_INTERVAL, Engine, ReportedProgress};
 use crate::sender::clock::time_between;
 use crate::sender::network::Network;
@@ -15,7 +15,7 @@ use crate::tls::Failure;
 impl<N: Network> Engine<'_, N> {
     /// Does periodic checks that no event triggers.
     pub fn check_periodically(&mut self) {
-        let now_ns = self.ledger.now_ns;
+        let now_ns = self.ledger.now_ns();
         if time_between(self.checked_ns, now_ns) < CHECK_INTERVAL {
             return;
         }
@@ -39,7 +39,7 @@ impl<N: Network> Engine<'_, N> {
     fn stop(&mut self) {
         self.end();
         self.ledger.resends.end();
-        for (due, mail) in self.scheduler.stop(self.ledger.now_ns) {
+        for (due, mail) in self.scheduler.stop(self.ledger.now_ns()) {
             self.ledger.return_unsent(&due, mail);
         }
         self.again.extend(self.connections.slots());
@@ -82,7 +82,7 @@ impl<N: Network> Engine<'_, N> {
         self.shared.done.fetch_add(now.done - self.reported.done, Ordering::Relaxed);
         if tally.answered() > self.answered {
             self.answered = tally.answered();
-            self.shared.last_answer.record(self.ledger.now_ns);
+            self.shared.last_answer.record(self.ledger.now_ns());
         }
         // Wraps if there are fewer than before; the sum over all threads is right.
         self.shared.open.fetch_add(now.open.wrapping_sub(self.reported.open), Ordering::Relaxed);

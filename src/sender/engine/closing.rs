@@ -1,6 +1,6 @@
 //! The end of a connection: what it says about the target, and where its messages go.
 use super::Engine;
-use super::conn::ConnectionEnd;
+use super::connection_end::ConnectionEnd;
 use crate::sender::network::Network;
 use crate::sender::recording::{ConnectionFailure, FailureKind};
 use crate::sender::scheduling::{Closed, Closing, ConnectionSlot, Meaning, PooledConnection};
@@ -16,7 +16,7 @@ impl<N: Network> Engine<'_, N> {
             ConnectionEnd::Clean if conn.session.is_closed() => Closing::ByUs,
             ConnectionEnd::Clean => Closing::ByTarget,
         };
-        let now_ns = self.ledger.now_ns;
+        let now_ns = self.ledger.now_ns();
         let Some(closed) = self.scheduler.record_end(slot, closing, now_ns) else { return };
         let Closed { mut pooled, was_useful, meaning } = closed;
         conn.close(pooled.started, &mut self.ledger);
@@ -33,7 +33,7 @@ impl<N: Network> Engine<'_, N> {
         self.count_failed_end(meaning, end, fault, pooled.requested_ns);
         // Messages that the target turned away are sent first on the replacement of this
         // connection, because other open connections may be as close to their limit.
-        for turned_away in self.ledger.turned_away.drain(..).rev() {
+        for turned_away in self.ledger.resends.take().rev() {
             pooled.queue.push_front(turned_away);
         }
         if !pooled.queue.is_empty() {
@@ -92,10 +92,10 @@ impl<N: Network> Engine<'_, N> {
         };
         for (due, mail) in pooled.queue {
             let codes = vec![code; mail.recipients().len()];
-            let outcome = Outcome { end, codes: &codes, at_ns: self.ledger.now_ns };
+            let outcome = Outcome { end, codes: &codes, at_ns: self.ledger.now_ns() };
             self.ledger.record_start(&due);
             self.ledger.end(due, mail.octets(), &outcome);
-            self.ledger.keep(mail);
+            self.ledger.supply.keep(mail);
         }
     }
 }

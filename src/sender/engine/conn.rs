@@ -2,6 +2,7 @@
 use std::io::{self, IoSlice};
 use std::time::Duration;
 
+use super::connection_end::ConnectionEnd;
 use crate::sender::network::{ReceivedRecord, TargetEvent, TargetStream, TargetTls};
 use crate::sender::recording::{ConnectionFailure, SendLedger};
 use crate::sender::scheduling::Readiness;
@@ -18,32 +19,21 @@ const SLICES_FEW: usize = 8;
 /// Octets written for one connection before the others get their turn.
 const TURN_BYTES_MAX: usize = 1 << 20;
 
-/// Why a connection is over.
-#[derive(Debug)]
-pub enum ConnectionEnd {
-    /// The session ended with QUIT, or had nothing left to send.
-    Clean,
-    /// The connection failed.
-    Failed(ConnectionFailure),
-}
-
-impl From<io::Error> for ConnectionEnd {
-    fn from(error: io::Error) -> ConnectionEnd {
-        ConnectionEnd::Failed(error.into())
-    }
-}
-
-impl From<Failure> for ConnectionEnd {
-    fn from(failure: Failure) -> ConnectionEnd {
-        ConnectionEnd::Failed(ConnectionFailure::Tls(failure))
-    }
-}
-
 /// Whether the connection needs another turn without a further event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TurnNeeds {
     Event,
     Again,
+}
+
+/// What a call on the socket achieved.
+enum SocketProgress {
+    /// This many octets were read or written; 0 if the target closed its side.
+    Octets(usize),
+    /// A signal interrupted the call.
+    Interrupted,
+    /// Nothing, until the socket reports an event.
+    Blocked,
 }
 
 /// What protects a connection.
@@ -158,9 +148,10 @@ impl TargetConn {
             return self.read_sealed(event, buffer, ledger);
         }
         loop {
-            match self.stream.read(buffer) {
-                Ok(0) => return Err(self.end_after_close()),
-                Ok(n) => {
+            let result = self.stream.read(buffer);
+            match self.progress(result)? {
+                SocketProgress::Octets(0) => return Err(self.end_after_close()),
+                SocketProgress::Octets(n) => {
                     self.active_us = ledger.now_us();
                     self.feed(&buffer[..n], ledger)?;
                     if let Protection::Planned(plan) = &self.protection
@@ -177,15 +168,14 @@ impl TargetConn {
                         return Ok(());
                     }
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e.into()),
+                SocketProgress::Blocked => return Ok(()),
+                SocketProgress::Interrupted => {}
             }
         }
     }
 
     fn feed(&mut self, octets: &[u8], ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
-        self.session.lend(&mut ledger.write_buffer);
+        self.session.lend(&mut ledger.buffers.write);
         self.session.feed(octets, ledger.now_us(), ledger);
         if self.session.is_closed() { Err(self.end_after_close()) } else { Ok(()) }
     }
@@ -199,12 +189,12 @@ impl TargetConn {
         loop {
             let Protection::Tls(tls) = &mut self.protection else { return Ok(()) };
             let held = tls.lend_held(buffer)?;
-            match self.stream.read(&mut buffer[held..]) {
-                Ok(0) if tls.is_handshaking() => return Err(Failure::CutOff.into()),
-                Ok(0) => return Err(ConnectionEnd::Failed(ConnectionFailure::NoCloseNotify)),
-                Ok(n) => {
+            let result = self.stream.read(&mut buffer[held..]);
+            match self.progress(result)? {
+                SocketProgress::Octets(0) => return Err(self.end_without_close_notify()),
+                SocketProgress::Octets(n) => {
                     self.active_us = ledger.now_us();
-                    tls.release_held();
+                    self.release_held();
                     let requested = buffer.len() - held;
                     self.open(&mut buffer[..held + n], ledger)?;
                     if n < requested
@@ -214,18 +204,35 @@ impl TargetConn {
                         return Ok(());
                     }
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(self.end_after_error(e)),
+                SocketProgress::Blocked => return Ok(()),
+                SocketProgress::Interrupted => {}
             }
         }
     }
 
-    /// Returns how the connection ended if its socket failed.
-    fn end_after_error(&self, error: io::Error) -> ConnectionEnd {
+    fn release_held(&mut self) {
+        if let Some(tls) = self.tls() {
+            tls.release_held();
+        }
+    }
+
+    /// Returns what a call on the socket achieved, or how the connection ended if it failed.
+    #[inline(always)]
+    fn progress(&self, result: io::Result<usize>) -> Result<SocketProgress, ConnectionEnd> {
+        match result {
+            Ok(octets) => Ok(SocketProgress::Octets(octets)),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(SocketProgress::Blocked),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(SocketProgress::Interrupted),
+            Err(_) if self.is_handshaking() => Err(Failure::CutOff.into()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Returns how the connection ended if the target closed the socket below TLS.
+    fn end_without_close_notify(&self) -> ConnectionEnd {
         match self.is_handshaking() {
             true => Failure::CutOff.into(),
-            false => error.into(),
+            false => ConnectionEnd::Failed(ConnectionFailure::NoCloseNotify),
         }
     }
 
@@ -251,7 +258,7 @@ impl TargetConn {
         ledger.secured(tls.started_us, version, kind);
         match self.session.wants_handshake() {
             true => {
-                self.session.lend(&mut ledger.write_buffer);
+                self.session.lend(&mut ledger.buffers.write);
                 self.session.secured();
             }
             false => self.session.connected(ledger.now_us()),
@@ -271,9 +278,9 @@ impl TargetConn {
     /// Starts a message in the session.
     pub fn start(&mut self, due: DueMessage, mut mail: Box<OutgoingMail>, ledger: &mut SendLedger) {
         ledger.record_start(&due);
-        let unix_ns = ledger.clock.unix_ns(ledger.now_ns);
-        ledger.source.begin(unix_ns, &mut mail);
-        self.session.lend(&mut ledger.write_buffer);
+        let unix_ns = ledger.unix_ns();
+        ledger.supply.source.begin(unix_ns, &mut mail);
+        self.session.lend(&mut ledger.buffers.write);
         self.session.start(due, mail, ledger.now_us(), ledger);
     }
 
@@ -282,7 +289,7 @@ impl TargetConn {
         if let Protection::Tls(_) = self.protection {
             return self.flush_sealed(ledger);
         }
-        let (mut written, now_us) = (0, ledger.now_us());
+        let mut written = 0;
         while self.is_connected && self.session.has_output() {
             if written > TURN_BYTES_MAX {
                 return Ok(TurnNeeds::Again);
@@ -291,35 +298,32 @@ impl TargetConn {
                 true => self.write_few(),
                 false => self.write_many(),
             };
-            match result {
-                Ok(octets) => {
+            match self.progress(result)? {
+                SocketProgress::Octets(octets) => {
                     written += octets;
-                    self.session.mark_written(octets, now_us, ledger);
-                    self.active_us = now_us;
+                    self.mark_written(octets, ledger);
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => return Err(e.into()),
+                SocketProgress::Blocked => break,
+                SocketProgress::Interrupted => {}
             }
         }
-        self.session.return_buffer(&mut ledger.write_buffer);
+        self.session.return_buffer(&mut ledger.buffers.write);
         Ok(TurnNeeds::Event)
     }
 
     /// Does what `flush` does, under TLS: writes sealed octets before it seals more.
     fn flush_sealed(&mut self, ledger: &mut SendLedger) -> Result<TurnNeeds, ConnectionEnd> {
-        let (mut written, now_us) = (0, ledger.now_us());
+        let mut written = 0;
         while let Protection::Tls(tls) = &mut self.protection {
             if tls.has_sealed() {
-                match tls.write(&mut self.stream, &mut ledger.sealing) {
-                    Ok(octets) => {
+                let result = tls.write(&mut self.stream, &mut ledger.buffers.sealing);
+                match self.progress(result)? {
+                    SocketProgress::Octets(octets) => {
                         written += octets;
-                        self.session.mark_written(octets, now_us, ledger);
-                        self.active_us = now_us;
+                        self.mark_written(octets, ledger);
                     }
-                    Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                    Err(e) => return Err(self.end_after_error(e)),
+                    SocketProgress::Blocked => break,
+                    SocketProgress::Interrupted => {}
                 }
                 continue;
             }
@@ -331,10 +335,17 @@ impl TargetConn {
             }
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let pieces = self.session.slices(&mut slices);
-            tls.seal(&slices[..pieces], &mut ledger.sealing)?;
+            tls.seal(&slices[..pieces], &mut ledger.buffers.sealing)?;
         }
-        self.session.return_buffer(&mut ledger.write_buffer);
+        self.session.return_buffer(&mut ledger.buffers.write);
         Ok(TurnNeeds::Event)
+    }
+
+    #[inline(always)]
+    fn mark_written(&mut self, octets: usize, ledger: &mut SendLedger) {
+        let now_us = ledger.now_us();
+        self.session.mark_written(octets, now_us, ledger);
+        self.active_us = now_us;
     }
 
     #[inline(always)]

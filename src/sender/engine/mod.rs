@@ -6,6 +6,7 @@
 mod checks;
 mod closing;
 mod conn;
+mod connection_end;
 
 use std::time::Duration;
 
@@ -140,7 +141,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     fn pause(&self) -> Pause {
-        let now_ns = self.ledger.now_ns;
+        let now_ns = self.ledger.now_ns();
         if self.again.is_empty() {
             let due_ns = self.scheduler.next_moment(now_ns);
             Pause { now_ns, due_ns, at_most: CHECK_INTERVAL }
@@ -160,27 +161,27 @@ impl<'a, N: Network> Engine<'a, N> {
     /// Requests a message from the source, if the scheduler wants one.
     #[inline]
     fn pull(&mut self) {
-        if self.scheduler.is_due_to_end(self.ledger.now_ns) {
+        if self.scheduler.is_due_to_end(self.ledger.now_ns()) {
             self.end();
         }
-        let is_wanted = match self.scheduler.wanted_message(self.ledger.now_ns) {
+        let is_wanted = match self.scheduler.wanted_message(self.ledger.now_ns()) {
             WantedMessage::Any => true,
-            WantedMessage::Before(due_ns) => self.ledger.source.is_sooner(due_ns),
+            WantedMessage::Before(due_ns) => self.ledger.supply.source.is_sooner(due_ns),
             WantedMessage::Nothing => false,
         };
-        if !is_wanted || self.ledger.is_waiting {
+        if !is_wanted || self.ledger.supply.is_waiting {
             return;
         }
-        match self.ledger.pull() {
+        match self.ledger.supply.pull() {
             Ok((Pulled::Mail(due), mail)) => self.scheduler.add(due, mail),
             Ok((Pulled::End, mail)) if !self.scheduler.has_waiting() => {
-                self.ledger.keep(mail);
+                self.ledger.supply.keep(mail);
                 self.end();
             }
             // The source has no message now. It is asked again when another message is done.
             Ok((Pulled::Wait | Pulled::End, mail)) => {
-                self.ledger.is_waiting = true;
-                self.ledger.keep(mail);
+                self.ledger.supply.is_waiting = true;
+                self.ledger.supply.keep(mail);
             }
             Err(error) => self.give_up(SendingError::Source(error)),
         }
@@ -188,7 +189,7 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Begins nothing more; messages in progress are finished.
     fn end(&mut self) {
-        let now_ns = self.ledger.now_ns;
+        let now_ns = self.ledger.now_ns();
         self.observe_others();
         self.ledger.ended_ns.get_or_insert(now_ns);
         for (due, mail) in self.scheduler.end(now_ns) {
@@ -210,7 +211,7 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Opens connections up to the wanted number, while there are messages to send.
     fn top_up(&mut self) {
-        while self.scheduler.wants_connection(self.ledger.now_ns) {
+        while self.scheduler.wants_connection(self.ledger.now_ns()) {
             if self.open(None).is_none() {
                 return;
             }
@@ -219,7 +220,7 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Begins to open a connection. `None` if that failed immediately.
     fn open(&mut self, lane: Option<LaneKey>) -> Option<ConnectionSlot> {
-        let now_ns = self.ledger.now_ns;
+        let now_ns = self.ledger.now_ns();
         let slot = self.scheduler.reserve();
         match self.network.connect(slot) {
             Ok(stream) => {
@@ -262,7 +263,7 @@ impl<'a, N: Network> Engine<'a, N> {
     fn back_off(&mut self, why: &ConnectionFailure, requested_ns: u64) {
         self.notify_others();
         self.observe_others();
-        if self.scheduler.back_off(requested_ns, self.ledger.now_ns) {
+        if self.scheduler.back_off(requested_ns, self.ledger.now_ns()) {
             let address = self.settings.address.clone();
             self.give_up(SendingError::Unreachable { address, source: why.clone() });
         }
@@ -274,7 +275,7 @@ impl<'a, N: Network> Engine<'a, N> {
             ConnectionFailure::Tls(failure) => failure.is_permanent(),
             _ => fault.is_some_and(SessionFault::is_permanent),
         };
-        if is_permanent && !self.scheduler.was_ever_useful(self.ledger.now_ns) {
+        if is_permanent && !self.scheduler.was_ever_useful(self.ledger.now_ns()) {
             let address = self.settings.address.clone();
             self.give_up(SendingError::Refused { address, source: why });
         }
@@ -282,8 +283,8 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Notifies the other threads if a connection of this engine is useful.
     fn notify_others(&mut self) {
-        if self.scheduler.has_useful_connection(self.ledger.now_ns) {
-            self.shared.last_useful.record(self.ledger.now_ns);
+        if self.scheduler.has_useful_connection(self.ledger.now_ns()) {
+            self.shared.last_useful.record(self.ledger.now_ns());
         }
     }
 
@@ -299,7 +300,7 @@ impl<'a, N: Network> Engine<'a, N> {
         loop {
             self.pull();
             let readiness = readiness_in(&self.connections);
-            match self.scheduler.assign(self.ledger.now_ns, readiness) {
+            match self.scheduler.assign(self.ledger.now_ns(), readiness) {
                 Assignment::Start(slot, due, mail) => {
                     if let Some(conn) = self.connections.get_mut(slot) {
                         conn.start(due, mail, &mut self.ledger);
@@ -320,7 +321,7 @@ impl<'a, N: Network> Engine<'a, N> {
     /// Begins the next message on a new connection.
     fn begin_with_next(&mut self, slot: ConnectionSlot) {
         let readiness = readiness_in(&self.connections);
-        let opened = self.scheduler.assign_to_new(slot, self.ledger.now_ns, readiness);
+        let opened = self.scheduler.assign_to_new(slot, self.ledger.now_ns(), readiness);
         self.drive(slot);
         match opened {
             NewConnection::Shared => {}
@@ -372,14 +373,14 @@ impl<'a, N: Network> Engine<'a, N> {
             if !matches!(readiness, Readiness::Ready | Readiness::Exhausted) {
                 return;
             }
-            match self.scheduler.step(slot, readiness, self.ledger.now_ns) {
+            match self.scheduler.step(slot, readiness, self.ledger.now_ns()) {
                 ConnectionStep::Start(due, mail) => conn.start(due, mail, &mut self.ledger),
                 ConnectionStep::Quit => return conn.session.quit(),
                 ConnectionStep::Nothing => return,
                 ConnectionStep::Next => {
                     self.pull();
                     let Some(conn) = self.connections.get_mut(slot) else { return };
-                    match self.scheduler.next_for(slot, self.ledger.now_ns) {
+                    match self.scheduler.next_for(slot, self.ledger.now_ns()) {
                         Some((due, mail)) => conn.start(due, mail, &mut self.ledger),
                         None if self.scheduler.is_ended() => return conn.session.quit(),
                         None => return,

@@ -1,15 +1,14 @@
 //! The outcomes of messages: counted, recorded, and reported to the source.
 use super::resends::Resends;
+use super::round_time::RoundTime;
+use super::supply::MessageSupply;
 use super::tally::{FailureExample, FailureKind, SendingTally};
 use crate::sender::clock::SendingClock;
-use crate::sender::network::SealingBuffers;
-use crate::sender::source::{self, DueMessage, Outcome, Pulled, SessionEnd, Source};
+use crate::sender::network::OutputBuffers;
+use crate::sender::source::{DueMessage, Outcome, SessionEnd, Source};
 use crate::smtp::client::{Done, OutgoingMail, Phase, ReplyCode, SessionWatch};
 use crate::stats::{Counter, Metric, Recorder};
 use crate::tls::{Failure, SessionKind, TLS_1_3};
-
-/// Maximum number of unused mails kept for reuse.
-const SPARE_MAX: usize = 1024;
 
 /// Returns the names of the kinds of replies, in the order of the counters.
 pub fn reply_names() -> Vec<String> {
@@ -18,67 +17,59 @@ pub fn reply_names() -> Vec<String> {
 
 /// The source of one thread, and the account of its messages.
 pub struct SendLedger {
-    pub source: Box<dyn Source>,
+    pub supply: MessageSupply,
     pub recorder: Recorder,
     pub tally: SendingTally,
-    pub clock: SendingClock,
-    /// Buffer from which connections write, shared because only one writes at a time. It stays in
-    /// the processor's cache, and connections that wait for replies need no memory for it.
-    pub write_buffer: Vec<u8>,
-    /// Buffers for sealed octets, shared for the same reason.
-    pub sealing: SealingBuffers,
-    /// The current time.
-    pub now_ns: u64,
-    /// When this round of the event loop began.
-    began_ns: u64,
-    /// Whether the source has nothing until another message is done.
-    pub is_waiting: bool,
+    pub buffers: OutputBuffers,
+    time: RoundTime,
     /// Decides about messages that the target turned away.
     pub resends: Resends,
-    /// Messages to send on another connection, in the order in which they were turned away.
-    pub turned_away: Vec<(DueMessage, Box<OutgoingMail>)>,
     /// When this thread stopped beginning messages; `None` while it begins them.
     pub ended_ns: Option<u64>,
-    /// Mails for reuse; boxed, because sessions pass them on.
-    #[expect(clippy::vec_box, reason = "they come and go as boxes")]
-    spare: Vec<Box<OutgoingMail>>,
+    /// The number of replies of each kind in this second, in the order of [`reply_names`].
     replies: Box<[u32]>,
 }
 
 impl SendLedger {
     pub fn new(source: Box<dyn Source>, recorder: Recorder, clock: SendingClock) -> SendLedger {
         SendLedger {
-            source,
+            supply: MessageSupply::new(source),
             recorder,
             tally: SendingTally::default(),
-            clock,
-            write_buffer: Vec::new(),
-            sealing: SealingBuffers::default(),
-            now_ns: 0,
-            began_ns: 0,
-            is_waiting: false,
+            buffers: OutputBuffers::default(),
+            time: RoundTime::new(clock),
             resends: Resends::default(),
-            turned_away: Vec::new(),
             ended_ns: None,
-            spare: Vec::new(),
             replies: vec![0; ReplyCode::COUNT].into_boxed_slice(),
         }
     }
 
+    /// Returns the time that was last read.
+    #[inline]
+    pub fn now_ns(&self) -> u64 {
+        self.time.now_ns()
+    }
+
+    /// Returns the time that was last read, in µs.
+    #[inline]
     pub fn now_us(&self) -> u64 {
-        self.now_ns / 1000
+        self.time.now_us()
+    }
+
+    /// Returns the time that was last read, since the Unix epoch.
+    pub fn unix_ns(&self) -> u64 {
+        self.time.unix_ns()
     }
 
     /// Reads the clock.
     pub fn tick(&mut self) {
-        self.now_ns = self.clock.now_ns();
+        self.time.tick();
     }
 
     /// Begins a round of the event loop.
     pub fn begin_round(&mut self) {
-        self.tick();
-        self.began_ns = self.now_ns;
-        let unix_ns = self.clock.unix_ns(self.now_ns);
+        self.time.begin_round();
+        let unix_ns = self.unix_ns();
         if self.recorder.is_past_second(unix_ns) {
             self.recorder.take_replies(&mut self.replies);
         }
@@ -88,25 +79,10 @@ impl SendLedger {
     /// Ends a round of the event loop.
     pub fn end_round(&mut self) {
         self.tick();
-        let busy_us = self.now_ns.saturating_sub(self.began_ns) / 1000;
+        let busy_us = self.time.round_us();
         self.recorder.add(Counter::BusyUs, busy_us);
         self.recorder.add(Counter::Rounds, 1);
         self.recorder.record(Metric::Round, busy_us);
-    }
-
-    /// Returns the next message of the source, if it has one now.
-    pub fn pull(&mut self) -> Result<(Pulled, Box<OutgoingMail>), source::SourceError> {
-        let mut mail = self.spare.pop().unwrap_or_default();
-        let next = self.source.next(&mut mail)?;
-        Ok((next, mail))
-    }
-
-    /// Keeps a mail for reuse.
-    pub fn keep(&mut self, mut mail: Box<OutgoingMail>) {
-        if self.spare.len() < SPARE_MAX {
-            mail.clear();
-            self.spare.push(mail);
-        }
     }
 
     /// Records that a handshake begun at `started_us` completed.
@@ -133,7 +109,7 @@ impl SendLedger {
         }
         self.tally.started += 1;
         if let Some(due_ns) = due.due_ns {
-            self.recorder.record(Metric::Late, self.now_ns.saturating_sub(due_ns) / 1000);
+            self.recorder.record(Metric::Late, self.now_ns().saturating_sub(due_ns) / 1000);
         }
     }
 
@@ -144,14 +120,9 @@ impl SendLedger {
         if !self.resends.allows(due.ticket) {
             return false;
         }
-        let mut mail = self.spare.pop().unwrap_or_default();
-        if !self.source.refill(due.ticket, &mut mail) {
-            self.keep(mail);
-            return false;
-        }
-        self.resends.add(due.ticket, end);
+        let Some(mail) = self.supply.pull_again(due.ticket) else { return false };
+        self.resends.add(due, mail, end);
         self.tally.resent += 1;
-        self.turned_away.push((due, mail));
         true
     }
 
@@ -159,21 +130,21 @@ impl SendLedger {
     pub fn end(&mut self, due: DueMessage, octets: u64, outcome: &Outcome<'_>) {
         self.resends.remove(due.ticket);
         self.tally.done(outcome, octets);
-        self.source.done(due.ticket, outcome);
-        self.is_waiting = false;
+        self.supply.source.done(due.ticket, outcome);
+        self.supply.is_waiting = false;
     }
 
     /// Reports the outcome of a message that will not be sent, and that no session has.
     pub fn return_unsent(&mut self, due: &DueMessage, mail: Box<OutgoingMail>) {
         let codes = vec![None; mail.recipients().len()];
-        let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: self.now_ns };
+        let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: self.now_ns() };
         if self.resends.has(due.ticket) {
             self.end(*due, mail.octets(), &outcome);
         } else {
-            self.source.done(due.ticket, &outcome);
-            self.not_started(due.due_ns, self.now_ns);
+            self.supply.source.done(due.ticket, &outcome);
+            self.not_started(due.due_ns, self.now_ns());
         }
-        self.keep(mail);
+        self.supply.keep(mail);
     }
 
     /// Records a message that had not begun when sending ended at `ended_ns`. If it was due, its
@@ -191,7 +162,7 @@ impl SendLedger {
     /// `ended_ns` is when the last thread stopped beginning messages.
     pub fn count_overdue(&mut self, ended_ns: u64) {
         self.begin_round();
-        while let Some(due_ns) = self.source.overdue(ended_ns) {
+        while let Some(due_ns) = self.supply.source.overdue(ended_ns) {
             self.not_started(Some(due_ns), ended_ns);
         }
     }
@@ -216,7 +187,7 @@ impl SessionWatch<DueMessage> for SendLedger {
     }
 
     fn release(&mut self, mail: Box<OutgoingMail>) {
-        self.keep(mail);
+        self.supply.keep(mail);
     }
 
     fn done(&mut self, done: Done<'_, DueMessage>) {
@@ -228,7 +199,7 @@ impl SessionWatch<DueMessage> for SendLedger {
         if let SessionEnd::Withheld(why) = end {
             self.tally.fail(FailureKind::Withheld(why), || FailureExample::Withheld(why));
         }
-        let outcome = Outcome { end, codes, at_ns: self.now_ns };
+        let outcome = Outcome { end, codes, at_ns: self.now_ns() };
         let accepted = outcome.accepted();
         if accepted > 0 {
             self.recorder.message(octets, accepted as u64);
@@ -240,7 +211,7 @@ impl SessionWatch<DueMessage> for SendLedger {
         } else if let (SessionEnd::NotSent | SessionEnd::Unknown, Some(due_ns)) = (end, due.due_ns)
         {
             // The message was never answered: its transaction took longer than this.
-            let waited_us = self.now_ns.saturating_sub(due_ns) / 1000;
+            let waited_us = self.now_ns().saturating_sub(due_ns) / 1000;
             self.recorder.record(Metric::Transaction, waited_us);
         }
         self.end(due, octets, &outcome);

@@ -2,6 +2,8 @@
 mod failure;
 mod ledger;
 mod resends;
+mod round_time;
+mod supply;
 mod tally;
 
 pub use failure::{ConnectionFailure, SendingError, SystemError};

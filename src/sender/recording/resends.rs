@@ -1,7 +1,8 @@
 //! Decides which messages that a target turned away are sent on another connection.
 use std::collections::HashMap;
 
-use crate::sender::source::SessionEnd;
+use crate::sender::source::{DueMessage, SessionEnd};
+use crate::smtp::client::OutgoingMail;
 
 /// Messages that were turned away and are not done. Each is sent on another connection; after a 421
 /// to the message itself, only once.
@@ -10,6 +11,8 @@ pub struct Resends {
     is_ended: bool,
     /// By ticket: whether 421 was the reply to the message itself, and not to an earlier one.
     answered: HashMap<u64, bool>,
+    /// Messages to send on another connection, in the order in which they were turned away.
+    waiting: Vec<(DueMessage, Box<OutgoingMail>)>,
 }
 
 impl Resends {
@@ -23,9 +26,16 @@ impl Resends {
         !self.is_ended && !self.answered.get(&ticket).copied().unwrap_or_default()
     }
 
-    /// Records that the message is sent on another connection. `end` would have been its outcome.
-    pub fn add(&mut self, ticket: u64, end: SessionEnd) {
-        self.answered.insert(ticket, end == SessionEnd::Answered);
+    /// Adds a message to be sent on another connection. `end` would have been its outcome.
+    pub fn add(&mut self, due: DueMessage, mail: Box<OutgoingMail>, end: SessionEnd) {
+        self.answered.insert(due.ticket, end == SessionEnd::Answered);
+        self.waiting.push((due, mail));
+    }
+
+    /// Takes the messages to send on another connection, in the order in which they were turned
+    /// away.
+    pub fn take(&mut self) -> std::vec::Drain<'_, (DueMessage, Box<OutgoingMail>)> {
+        self.waiting.drain(..)
     }
 
     /// Returns whether the message was already begun on a connection that turned it away.
@@ -63,9 +73,11 @@ mod tests {
             ),
         ] {
             let mut resends = Resends::default();
+            let due = DueMessage { ticket: 7, due_ns: None, lane: None };
             for (end, expected) in ends.iter().zip(expected) {
                 assert_eq!(resends.allows(7), *expected, "{ends:?}");
-                resends.add(7, *end);
+                resends.add(due, Box::default(), *end);
+                assert_eq!(resends.take().count(), 1);
                 assert!(resends.has(7) && resends.allows(8) && !resends.has(8));
             }
             resends.remove(7);

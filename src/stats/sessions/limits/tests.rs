@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::super::batch::encode;
 use super::super::second::{SessionHint, SessionKey, SessionSecond, SessionSeconds};
+use super::super::spread::{Distribution, ValueCounts};
 use super::*;
 
 const SECOND_US: u64 = 1_000_000;
