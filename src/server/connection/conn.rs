@@ -8,6 +8,7 @@ use crate::stats::SessionKey;
 use super::conn_statistics::ConnStatistics;
 use super::conn_times::ConnTimes;
 use super::conn_tls::ConnTls;
+use super::handshaking::Handshaking;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
 use super::waits::Waits;
@@ -32,7 +33,7 @@ pub enum Flow {
     /// STARTTLS was accepted: the handshake begins once its reply has been sent.
     Securing,
     /// A TLS handshake.
-    Handshake,
+    Handshake(Box<Handshaking>),
     /// The rest of a BDAT chunk that the session refused; it is discarded.
     Discard { left: u64 },
     /// Nothing more is read: the connection closes once the last replies have been sent.
@@ -73,7 +74,7 @@ pub struct Conn {
     /// Whether it counts toward the limit of its client's address.
     pub is_counted: bool,
     pub flow: Flow,
-    /// `None`: no TLS, and no handshake in progress.
+    /// `None`: no TLS, or its handshake is not done.
     pub tls: Option<Box<ConnTls>>,
     /// `None`: transcripts are off.
     pub transcript: Option<Box<Transcript>>,
@@ -128,7 +129,7 @@ impl Conn {
             Flow::Preamble
             | Flow::Undecided
             | Flow::Securing
-            | Flow::Handshake
+            | Flow::Handshake(_)
             | Flow::Discard { .. }
             | Flow::Closing
             | Flow::Lingering { .. } => None,
@@ -184,7 +185,7 @@ impl Conn {
             Flow::Preamble
             | Flow::Undecided
             | Flow::Securing
-            | Flow::Handshake
+            | Flow::Handshake(_)
             | Flow::Discard { .. }
             | Flow::Closing
             | Flow::Lingering { .. } => false,
@@ -198,7 +199,10 @@ impl Conn {
 
     /// Returns whether it uses some of the buffer budget, or may still take some.
     pub fn holds_buffers(&self) -> bool {
-        let has_sealed = self.tls.as_ref().is_some_and(|tls| tls.held.is_some());
+        let has_sealed = match &self.flow {
+            Flow::Handshake(handshaking) => handshaking.held.is_some(),
+            _ => self.tls.as_ref().is_some_and(|tls| tls.held.is_some()),
+        };
         self.incoming.held.is_some() || has_sealed || self.has_transfer()
     }
 }

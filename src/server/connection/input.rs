@@ -23,6 +23,8 @@ pub(crate) enum Consumed {
     Identified,
     /// The TLS handshake begins once the replies have been sent.
     StartsTls,
+    /// A step of the TLS handshake comes next.
+    Handshake,
     /// The input can't begin a session: the connection closes without a reply.
     Unwanted,
 }

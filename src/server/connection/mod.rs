@@ -6,6 +6,7 @@ mod conn;
 mod conn_statistics;
 mod conn_times;
 mod conn_tls;
+mod handshaking;
 mod incoming;
 mod input;
 mod outgoing;
@@ -14,7 +15,8 @@ mod replied;
 mod waits;
 
 pub(super) use conn::{Conn, ConnId, Flow};
-pub(super) use conn_tls::{ConnTls, Layer};
+pub(super) use conn_tls::ConnTls;
+pub(super) use handshaking::Handshaking;
 pub(super) use input::{Consumed, Input};
 pub(super) use received::{Received, read};
 pub(super) use replied::Replied;

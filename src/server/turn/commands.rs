@@ -24,7 +24,7 @@ pub(crate) fn consume(conn: &mut Conn, worker: &mut WorkerContext, input: &mut I
             Flow::Closing => ControlFlow::Break(Consumed::Closing),
             Flow::Undecided => ControlFlow::Break(Consumed::Identified),
             Flow::Securing => ControlFlow::Break(Consumed::StartsTls),
-            Flow::Handshake => ControlFlow::Break(Consumed::All),
+            Flow::Handshake(_) => ControlFlow::Break(Consumed::Handshake),
             Flow::Preamble => read_header(conn, worker, input),
             Flow::Lingering { .. } => {
                 input.consume(input.unread().len());

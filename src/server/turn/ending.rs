@@ -21,7 +21,8 @@ pub(super) fn farewell(conn: &mut Conn, worker: &mut WorkerContext, why: Farewel
     let is_committing = conn.is_committing();
     release_buffers(conn, worker);
     // sinkd sends nothing before a PROXY header, and no reply during a handshake.
-    let is_silent = matches!(conn.flow, Flow::Lingering { .. } | Flow::Preamble | Flow::Handshake);
+    let is_silent =
+        matches!(conn.flow, Flow::Lingering { .. } | Flow::Preamble | Flow::Handshake(_));
     if conn.outgoing.unsent.is_some() || is_silent {
         return TurnEnd::Closed;
     }
@@ -44,6 +45,9 @@ pub(super) fn release_buffers(conn: &mut Conn, worker: &mut WorkerContext) {
     }
     if let Some(tls) = &mut conn.tls {
         tls.release(&mut worker.storage.pool);
+    }
+    if let Flow::Handshake(handshaking) = &mut conn.flow {
+        handshaking.release(&mut worker.storage.pool);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::server::recording::ExpectedOctets;
 use crate::server::shutdown::StopStage;
 use crate::server::turn::receiving::{finish, receive};
 use crate::server::turn::tls::{
-    begin_handshake_after_replies, begin_sealed, close_after_tls_failure, hold_sealed,
+    begin_handshake_after_replies, begin_sealed, close_after_tls_failure, hold_sealed, take_step,
 };
 use crate::smtp::session::Farewell;
 
@@ -27,13 +27,12 @@ pub(super) fn take_turn(conn: &mut Conn, worker: &mut WorkerContext) -> TurnEnd 
         input.fill(held.filled());
         worker.storage.pool.put_back(held);
     }
+    if conn.tls.is_some() {
+        begin_sealed(conn, worker, &mut input);
+    }
     // `run` and `end_turn` have one call each, so that they are inlined: a second call would cost
     // 40 instructions a turn.
-    let step = if conn.tls.is_some() { begin_sealed(conn, worker, &mut input) } else { None };
-    let mut turn = match step {
-        Some(turn) => turn,
-        None => run(conn, worker, &mut input),
-    };
+    let mut turn = run(conn, worker, &mut input);
     if turn != TurnEnd::Closed {
         let over = if conn.tls.is_some() { hold_sealed(conn, worker, &mut input) } else { None };
         turn = match over {
@@ -74,6 +73,7 @@ fn run(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> TurnEn
             Consumed::Parked => return TurnEnd::Parked,
             Consumed::Identified => return TurnEnd::Identified,
             Consumed::StartsTls => return begin_handshake_after_replies(conn, worker, input),
+            Consumed::Handshake => return take_step(conn, worker, input),
             Consumed::Unwanted => return TurnEnd::Closed,
             Consumed::Closing => {
                 let unread = if drained && input.is_empty() {

@@ -14,7 +14,7 @@ use super::send::{Sent, record_all_unsent, record_turn_unsent, send_unsent, writ
 use super::tls::{answer_in_plain_text, begin_handshake};
 use super::transactions::follow_transactions;
 use super::worker_context::WorkerContext;
-use crate::server::connection::{Conn, TurnEnd};
+use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::listening::Stream;
 use crate::server::recording::{Counters, Doing, Measurements};
 use crate::server::shutdown::Stop;
@@ -67,7 +67,7 @@ impl WorkerState {
     pub fn handshake_overdue(&mut self, conn: &mut Conn) -> TurnEnd {
         self.lend(conn, |conn, worker| {
             worker.tls_failed(conn.client, Failure::TimedOut);
-            let is_silent = conn.tls.as_ref().is_some_and(|tls| !tls.has_input);
+            let is_silent = matches!(&conn.flow, Flow::Handshake(it) if !it.has_input);
             match is_silent && conn.session.begins_with_tls() {
                 // The client may be waiting for a greeting.
                 true => answer_in_plain_text(conn, worker),

@@ -2,7 +2,7 @@
 //!
 //! A step of a handshake costs 80 to 190 µs, so connections that wait for one have a queue of their
 //! own. A few of them get their turn each round, after all other connections.
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use super::timer::TimerKey;
 use crate::server::turn::HANDSHAKE_MS;
@@ -20,20 +20,20 @@ pub struct Handshakes {
     /// Deadlines, ms of the worker's clock, in the order in which the handshakes began. Handshakes
     /// that have ended since are still included.
     deadlines: VecDeque<(u64, TimerKey)>,
-    in_flight: usize,
+    in_flight: HashSet<TimerKey>,
 }
 
 impl Handshakes {
     /// Adds the handshake of `key`, which begins.
     pub fn add(&mut self, key: TimerKey, now_ms: u64) {
-        self.in_flight += 1;
+        self.in_flight.insert(key);
         self.deadlines.push_back((now_ms + HANDSHAKE_MS, key));
     }
 
-    /// Removes a handshake that has succeeded or failed.
-    pub fn remove(&mut self) {
-        self.in_flight -= 1;
-        if self.in_flight == 0 {
+    /// Removes the handshake of `key`, which has succeeded or failed. Without one, does nothing.
+    pub fn remove(&mut self, key: TimerKey) {
+        self.in_flight.remove(&key);
+        if self.in_flight.is_empty() {
             self.deadlines.clear();
         }
     }
@@ -41,18 +41,18 @@ impl Handshakes {
     /// Returns whether no handshake is in progress, and no connection waits for its turn.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.in_flight == 0 && self.ready.is_empty()
+        self.in_flight.is_empty() && self.ready.is_empty()
     }
 
     /// Returns whether a handshake is in progress.
     #[inline]
     pub fn has_any(&self) -> bool {
-        self.in_flight > 0
+        !self.in_flight.is_empty()
     }
 
     /// Returns whether another handshake may begin.
     pub fn has_room(&self) -> bool {
-        self.in_flight < IN_FLIGHT_MAX
+        self.in_flight.len() < IN_FLIGHT_MAX
     }
 
     /// Queues the connection of `key`, which has something to read.
@@ -101,8 +101,10 @@ mod tests {
         assert_eq!(handshakes.next_overdue(99 + HANDSHAKE_MS), None);
         assert_eq!(handshakes.next_overdue(100 + HANDSHAKE_MS), Some(key(0)));
         assert_eq!(handshakes.next_overdue(100 + HANDSHAKE_MS), None);
-        handshakes.remove();
-        handshakes.remove();
+        handshakes.remove(key(0));
+        handshakes.remove(key(0));
+        assert!(handshakes.has_any(), "another one is in progress");
+        handshakes.remove(key(1));
         assert_eq!(handshakes.wait_ms(150), None, "none is in progress");
     }
 }

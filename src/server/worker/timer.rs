@@ -14,7 +14,7 @@ const BUCKETS: u64 = 1024;
 
 /// An entry of the wheel: a place in the table of connections, and the serial number of the
 /// connection there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TimerKey {
     pub place: TablePlace,
     pub serial: u32,

@@ -2,10 +2,10 @@
 use std::io::ErrorKind;
 
 use crate::smtp::tls::SessionTls;
-use crate::tls::{Agreed, Established, Failure, Handshake, HandshakeStep};
+use crate::tls::{Agreed, Established, Failure, HandshakeStep};
 
 use super::receive::fill;
-use crate::server::connection::{Conn, Flow, Input, Layer, TurnEnd};
+use crate::server::connection::{Conn, ConnTls, Flow, Handshaking, Input, TurnEnd};
 use crate::server::turn::send::{Sent, send_raw};
 use crate::server::turn::worker_context::WorkerContext;
 
@@ -28,16 +28,23 @@ pub enum StepOutcome {
     PlainText,
 }
 
-/// Reads once, and advances the handshake as far as possible.
+/// Reads once, and advances the handshake as far as possible. Afterwards the flow of `conn` is a
+/// handshake only if that waits.
 pub fn step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> StepOutcome {
+    let mut current = match std::mem::replace(&mut conn.flow, Flow::Closing) {
+        Flow::Handshake(current) => current,
+        other => {
+            conn.flow = other;
+            return StepOutcome::Waits(TurnEnd::Again);
+        }
+    };
+    take_input(&mut current, worker, input);
     let mut is_over = false;
     match fill(conn, input) {
         Ok(0) => is_over = true,
         Ok(_) => {
             worker.reports.has_input |= conn.is_session;
-            if let Some(tls) = &mut conn.tls {
-                tls.has_input = true;
-            }
+            current.has_input = true;
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => input.is_drained = true,
         Err(error) => {
@@ -45,9 +52,31 @@ pub fn step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> S
             return fail(conn, worker, Failure::CutOff);
         }
     }
-    let Some(tls) = &mut conn.tls else { return StepOutcome::Waits(TurnEnd::Closed) };
-    let layer = std::mem::replace(&mut tls.layer, Layer::Over);
-    let Layer::Handshake(handshake) = layer else { return StepOutcome::Waits(TurnEnd::Closed) };
+    match advance(conn, worker, input, *current) {
+        StepOutcome::Waits(TurnEnd::Idle | TurnEnd::Again) if is_over => {
+            fail(conn, worker, Failure::CutOff)
+        }
+        other => other,
+    }
+}
+
+/// Takes the octets that earlier turns left.
+fn take_input(current: &mut Handshaking, worker: &mut WorkerContext, input: &mut Input) {
+    if let Some(sealed) = current.held.take() {
+        input.put_sealed(sealed.filled());
+        worker.storage.pool.put_back(sealed);
+    }
+    input.seal_unread();
+}
+
+/// Advances the handshake with the octets in `input`, and sends what it yields.
+fn advance(
+    conn: &mut Conn,
+    worker: &mut WorkerContext,
+    input: &mut Input,
+    current: Handshaking,
+) -> StepOutcome {
+    let Handshaking { handshake, started_us, has_input, .. } = current;
     let mut out = std::mem::take(&mut worker.tls.sealed);
     out.clear();
     let (used, result) = handshake.advance(input.sealed(), &mut out);
@@ -63,35 +92,41 @@ pub fn step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> S
         }
         Ok(HandshakeStep::Blocked(handshake)) => match send_raw(conn, &out) {
             Sent::Lost => fail(conn, worker, Failure::CutOff),
-            sent => continue_handshake(conn, worker, input, handshake, sent),
+            sent => {
+                let rest = Handshaking { handshake, held: None, started_us, has_input };
+                wait(conn, worker, input, rest, sent)
+            }
         },
         Ok(HandshakeStep::Done(established)) => {
-            done(conn, worker, input, *established, &out);
+            let Established { records, agreed, early } = *established;
+            conn.tls = Some(Box::new(ConnTls::new(records, out.clone())));
+            input.fill_before_sealed(&early);
+            secured(conn, worker, started_us, &agreed);
             StepOutcome::Secured
         }
     };
     worker.tls.sealed = out;
-    match stepped {
-        StepOutcome::Waits(TurnEnd::Idle | TurnEnd::Again) if is_over => {
-            fail(conn, worker, Failure::CutOff)
-        }
-        other => other,
-    }
+    stepped
 }
 
-/// Continues a handshake that needs more octets of the client.
-fn continue_handshake(
+/// Lets a handshake wait for more octets of the client.
+fn wait(
     conn: &mut Conn,
     worker: &mut WorkerContext,
     input: &mut Input,
-    handshake: Handshake,
+    mut rest: Handshaking,
     sent: Sent,
 ) -> StepOutcome {
-    let Some(tls) = &mut conn.tls else { return StepOutcome::Waits(TurnEnd::Closed) };
     if input.sealed().len() > HELD_BYTES_MAX {
         return fail(conn, worker, Failure::TooLong);
     }
-    tls.layer = Layer::Handshake(handshake);
+    if input.has_sealed() {
+        rest.held = worker.hold(input.sealed());
+        if rest.held.is_none() {
+            return StepOutcome::Waits(TurnEnd::Closed);
+        }
+    }
+    conn.flow = Flow::Handshake(Box::new(rest));
     StepOutcome::Waits(match sent {
         Sent::Blocked => TurnEnd::Blocked,
         _ if input.is_drained => TurnEnd::Idle,
@@ -99,27 +134,10 @@ fn continue_handshake(
     })
 }
 
-/// Ends the handshake: from now on there are records. `out`: the last octets of the handshake.
-fn done(
-    conn: &mut Conn,
-    worker: &mut WorkerContext,
-    input: &mut Input,
-    established: Established,
-    out: &[u8],
-) {
-    let Established { records, agreed, early } = established;
-    if let Some(tls) = &mut conn.tls {
-        tls.layer = Layer::Records(Box::new(records));
-        tls.before.extend_from_slice(out);
-    }
-    input.fill_before_sealed(&early);
-    secured(conn, worker, &agreed);
-}
-
-/// Passes the parameters of the connection's TLS to the session.
-fn secured(conn: &mut Conn, worker: &mut WorkerContext, agreed: &Agreed) {
-    let Some(tls) = &conn.tls else { return };
-    let us = worker.clock.now_us().saturating_sub(tls.started_us);
+/// Passes the parameters of the connection's TLS to the session. `started_us`: when the handshake
+/// began, µs of the worker's clock.
+fn secured(conn: &mut Conn, worker: &mut WorkerContext, started_us: u64, agreed: &Agreed) {
+    let us = worker.clock.now_us().saturating_sub(started_us);
     conn.session.secured(&SessionTls {
         version: agreed.version.as_bytes(),
         cipher: agreed.cipher.as_bytes(),

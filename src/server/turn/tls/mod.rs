@@ -12,5 +12,5 @@ pub(super) use receive::receive_sealed;
 pub(super) use seal::{AfterReplies, seal_replies};
 pub(super) use sealed_turn::{
     answer_in_plain_text, begin_handshake, begin_handshake_after_replies, begin_sealed,
-    close_after_tls_failure, hold_sealed,
+    close_after_tls_failure, hold_sealed, take_step,
 };

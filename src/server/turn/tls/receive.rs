@@ -13,7 +13,7 @@ const RECORD_COSTS_BYTES: usize = 512;
 /// record gets into the log with one copy.
 pub fn receive_sealed(conn: &mut Conn, input: &mut Input) -> std::io::Result<Received> {
     loop {
-        let Some(records) = conn.tls.as_mut().and_then(|tls| tls.records()) else {
+        let Some(records) = conn.tls.as_mut().and_then(|tls| tls.records.as_mut()) else {
             // TLS was closed on our side: further input is ignored.
             return drain(conn, input);
         };

@@ -1,7 +1,7 @@
 //! Encrypting replies.
 use crate::tls::Failure;
 
-use crate::server::connection::{ConnTls, Layer};
+use crate::server::connection::ConnTls;
 use crate::server::turn::worker_context::WorkerContext;
 
 /// What is sent after the replies.
@@ -14,19 +14,17 @@ pub enum AfterReplies {
 }
 
 /// Replaces the replies of the turn with TLS records, and moves the end of each acknowledgement to
-/// the end of its record. Before the end of the handshake there are no keys and no replies.
+/// the end of its record.
+///
+/// Errors: TLS is over, so the replies can't be sent.
 pub fn seal_replies(
     tls: &mut ConnTls,
     worker: &mut WorkerContext,
     then: AfterReplies,
 ) -> Result<(), Failure> {
-    let records = match &mut tls.layer {
-        Layer::Records(records) => records,
-        Layer::Over if !worker.workspace.replies.is_empty() => return Err(Failure::CutOff),
-        Layer::Over | Layer::Handshake(_) => {
-            worker.workspace.replies.clear();
-            return Ok(());
-        }
+    let Some(records) = &mut tls.records else {
+        let has_replies = !worker.workspace.replies.is_empty();
+        return if has_replies { Err(Failure::CutOff) } else { Ok(()) };
     };
     let mut sealed = std::mem::take(&mut worker.tls.sealed);
     sealed.clear();
@@ -41,7 +39,7 @@ pub fn seal_replies(
     });
     if then == AfterReplies::Close {
         records.close(&mut sealed);
-        tls.layer = Layer::Over;
+        tls.records = None;
     }
     std::mem::swap(&mut worker.workspace.replies, &mut sealed);
     worker.tls.sealed = sealed;

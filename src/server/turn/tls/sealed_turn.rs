@@ -1,5 +1,5 @@
 //! What TLS adds to a turn: held input that is still encrypted, the steps of a handshake, failures.
-use crate::server::connection::{Conn, ConnTls, Flow, Input, Layer, TurnEnd};
+use crate::server::connection::{Conn, Flow, Handshaking, Input, TurnEnd};
 use crate::server::turn::ending::{UnreadInput, close_politely, farewell, release_buffers};
 use crate::server::turn::send::{Sent, flush, send_raw};
 use crate::server::turn::worker_context::WorkerContext;
@@ -8,21 +8,15 @@ use crate::tls::{Failure, Handshake};
 
 use super::handshake::{StepOutcome, step};
 
-/// Begins a turn under TLS with the encrypted octets that an earlier turn left. If the turn is a
-/// step of the handshake, returns how it ended.
+/// Begins a turn under TLS with the encrypted octets that an earlier turn left.
 #[inline(never)]
-pub(crate) fn begin_sealed(
-    conn: &mut Conn,
-    worker: &mut WorkerContext,
-    input: &mut Input,
-) -> Option<TurnEnd> {
+pub(crate) fn begin_sealed(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) {
     if let Some(tls) = &mut conn.tls
         && let Some(sealed) = tls.held.take()
     {
         input.put_sealed(sealed.filled());
         worker.storage.pool.put_back(sealed);
     }
-    matches!(conn.flow, Flow::Handshake).then(|| take_step(conn, worker, input))
 }
 
 /// Keeps octets that could not be decrypted yet. If there is no buffer for them, ends the
@@ -48,9 +42,8 @@ pub(crate) fn hold_sealed(
 /// Performs a step of the handshake. If that was the last step and the client has not been greeted,
 /// greets it.
 #[cold]
-fn take_step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> TurnEnd {
+pub(crate) fn take_step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> TurnEnd {
     let is_implicit = conn.session.begins_with_tls();
-    input.seal_unread();
     match step(conn, worker, input) {
         StepOutcome::Waits(turn) => turn,
         // A reset must not overtake the alert.
@@ -78,7 +71,6 @@ fn take_step(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> 
 #[cold]
 pub(crate) fn answer_in_plain_text(conn: &mut Conn, worker: &mut WorkerContext) -> TurnEnd {
     release_buffers(conn, worker);
-    conn.tls = None;
     conn.session.tls_expected(&mut worker.workspace);
     close_politely(conn, worker, UnreadInput::Perhaps)
 }
@@ -96,11 +88,8 @@ pub(crate) fn close_after_tls_failure(
         return TurnEnd::Closed;
     }
     let mut alert = Vec::new();
-    if let Some(tls) = &mut conn.tls {
-        if let Some(records) = tls.records() {
-            records.alert(failure, &mut alert);
-        }
-        tls.layer = Layer::Over;
+    if let Some(mut records) = conn.tls.as_mut().and_then(|tls| tls.records.take()) {
+        records.alert(failure, &mut alert);
     }
     release_buffers(conn, worker);
     match send_raw(conn, &alert) {
@@ -133,8 +122,8 @@ pub(crate) fn begin_handshake(conn: &mut Conn, worker: &mut WorkerContext) -> Tu
     let Some(acceptor) = acceptor else { return TurnEnd::Closed };
     match Handshake::new(&acceptor) {
         Ok(handshake) => {
-            conn.tls = Some(Box::new(ConnTls::new(handshake, worker.clock.now_us())));
-            conn.flow = Flow::Handshake;
+            let handshaking = Handshaking::new(handshake, worker.clock.now_us());
+            conn.flow = Flow::Handshake(Box::new(handshaking));
             TurnEnd::StartsTls
         }
         Err(failure) => {

@@ -22,9 +22,7 @@ impl<I: Interests> Table<I> {
     #[cold]
     pub(super) fn handshake_begins(&mut self, place: TablePlace) -> TurnEnd {
         let now_ms = self.now_ms();
-        let Some(conn) = self.conns[place.index()].as_mut() else { return TurnEnd::Idle };
-        let Some(tls) = &mut conn.tls else { return TurnEnd::Idle };
-        tls.is_in_flight = true;
+        let Some(conn) = self.conns[place.index()].as_ref() else { return TurnEnd::Idle };
         self.handshakes.add(TimerKey { place, serial: conn.id.serial }, now_ms);
         *self.state.room_for_handshake() = self.handshakes.has_room();
         TurnEnd::Idle
@@ -38,10 +36,10 @@ impl<I: Interests> Table<I> {
         self.after_turn(place, TurnEnd::Again);
     }
 
-    /// Notes the end of a handshake that counted as in progress.
+    /// Notes the end of the handshake of `key`, if there was one.
     #[cold]
-    pub(super) fn handshake_ended(&mut self) {
-        self.handshakes.remove();
+    pub(super) fn handshake_ended(&mut self, key: TimerKey) {
+        self.handshakes.remove(key);
         *self.state.room_for_handshake() = self.handshakes.has_room();
     }
 
@@ -53,15 +51,9 @@ impl<I: Interests> Table<I> {
         self.handshakes.queue(TimerKey { place, serial: conn.id.serial });
     }
 
-    /// Notes the end of the handshake at `place`, if it ended in the last turn.
-    #[cold]
-    pub(super) fn follow_handshake(&mut self, place: TablePlace) {
-        let Some(conn) = self.conns[place.index()].as_mut() else { return };
-        let is_in_handshake = matches!(conn.flow, Flow::Handshake);
-        let Some(tls) = conn.tls.as_mut().filter(|_| !is_in_handshake) else { return };
-        if std::mem::take(&mut tls.is_in_flight) {
-            self.handshake_ended();
-        }
+    /// Returns whether the connection of `key` is in a handshake.
+    fn is_handshaking(&mut self, key: TimerKey) -> bool {
+        self.conn_of(key).is_some_and(|conn| matches!(conn.flow, Flow::Handshake(_)))
     }
 
     /// Does a round's work on handshakes.
@@ -82,6 +74,9 @@ impl<I: Interests> Table<I> {
             };
             conn.waits = conn.waits.turn_begins();
             self.run_turn(key.place);
+            if !self.is_handshaking(key) {
+                self.handshake_ended(key);
+            }
             steps += 1;
         }
     }
@@ -90,11 +85,12 @@ impl<I: Interests> Table<I> {
     fn end_overdue_handshakes(&mut self, now_ms: u64) {
         while let Some(key) = self.handshakes.next_overdue(now_ms) {
             let Some(conn) = self.conns[key.place.index()].as_mut() else { continue };
-            if conn.id.serial != key.serial || !matches!(conn.flow, Flow::Handshake) {
+            if conn.id.serial != key.serial || !matches!(conn.flow, Flow::Handshake(_)) {
                 continue;
             }
             let turn = self.state.handshake_overdue(conn);
             self.after_turn(key.place, turn);
+            self.handshake_ended(key);
             self.wheel.insert(key, now_ms + LINGER_MS);
         }
     }

@@ -289,7 +289,7 @@ impl<I: Interests> Table<I> {
         conn.incoming.reads_until_empty |= event == SocketEvent::Special;
         if conn.waits.is_for_socket() {
             match conn.flow {
-                Flow::Handshake => self.queue_handshake(place),
+                Flow::Handshake(_) => self.queue_handshake(place),
                 _ => self.run_turn(place),
             }
         }

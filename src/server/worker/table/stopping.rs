@@ -44,7 +44,7 @@ impl<I: Interests> Table<I> {
     fn dismiss_all(&mut self, whom: DismissedClients) {
         for place in TablePlace::all(self.conns.len()) {
             let Some(conn) = self.conns[place.index()].as_ref() else { continue };
-            let has_not_begun = matches!(conn.flow, Flow::Preamble | Flow::Handshake);
+            let has_not_begun = matches!(conn.flow, Flow::Preamble | Flow::Handshake(_));
             if whom == DismissedClients::All || conn.is_idle() || has_not_begun {
                 self.dismiss(place, Farewell::Stopping);
             }

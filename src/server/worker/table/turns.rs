@@ -29,7 +29,7 @@ impl<I: Interests> Table<I> {
         let before = std::mem::replace(&mut conn.waits, waits);
         if waits.is_for_turn() && !before.is_for_turn() {
             match conn.flow {
-                Flow::Handshake => self.handshakes.queue(key),
+                Flow::Handshake(_) => self.handshakes.queue(key),
                 _ => self.yielded.push(key),
             }
             if let Flow::Lingering { since_ms } = conn.flow {
@@ -51,9 +51,6 @@ impl<I: Interests> Table<I> {
         };
         if wanted != conn.interest {
             self.change_interest(place, wanted);
-        }
-        if self.handshakes.has_any() {
-            self.follow_handshake(place);
         }
     }
 
@@ -109,8 +106,8 @@ impl<I: Interests> Table<I> {
     pub(super) fn close(&mut self, place: TablePlace) {
         let Some(mut conn) = self.conns[place.index()].take() else { return };
         self.state.end(&mut conn);
-        if conn.tls.as_ref().is_some_and(|tls| tls.is_in_flight) {
-            self.handshake_ended();
+        if self.handshakes.has_any() {
+            self.handshake_ended(TimerKey { place, serial: conn.id.serial });
         }
         self.interests.leave(conn.counted_by());
         self.free_places.push(place);
