@@ -6,6 +6,6 @@ mod conn_tls;
 mod kernel;
 mod stream;
 
-pub(super) use conn_tls::{ReceivedRecord, SealingBuffers, TargetTls};
+pub(super) use conn_tls::{HandshakeEnd, ReceivedRecord, Sealing, SealingBuffers, TargetTls};
 pub(super) use kernel::{KernelNetwork, Network, Pause, TargetEvent};
 pub(super) use stream::TargetStream;
