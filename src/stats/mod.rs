@@ -41,6 +41,7 @@ mod sample;
 mod sessions;
 mod summary;
 mod table;
+mod tenth_span;
 mod verdict;
 mod verdict_reason;
 
@@ -74,5 +75,6 @@ pub use sessions::{
 pub use summary::{
     BusyShare, MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals,
 };
+pub use tenth_span::TenthSpan;
 pub use verdict::Verdict;
 pub use verdict_reason::VerdictReason;
