@@ -26,12 +26,14 @@ mod count;
 mod generated;
 mod limits;
 mod ls;
+mod mark;
 mod prune;
 mod reindex;
 mod reload;
 mod replay;
 mod report;
 mod rm;
+mod run;
 mod runs;
 mod search;
 mod segments;
@@ -99,9 +101,9 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Compare(compare) => compare::run(data, compare, out),
         Command::Assert(assert) => assert::run(data, assert, out),
         Command::Audit(options) => audit::run(data, options, out),
-        Command::Run(run) => runs::run(open(only(data)?)?.path(), run, out),
-        Command::Runs(runs) => runs::list(data, runs, out),
-        Command::Mark(mark) => runs::mark(open(only(data)?)?.path(), mark, out),
+        Command::Run(run) => run::run(open(only(data)?)?.path(), run, out),
+        Command::Runs(runs) => runs::run(data, runs, out),
+        Command::Mark(mark) => mark::run(open(only(data)?)?.path(), mark, out),
         Command::Top => top::run(open(only(data)?)?),
         Command::Rm(rm) => rm::run(&mut open(only(data)?)?, rm, out),
         Command::Prune(prune) => prune::run(&open(only(data)?)?, prune, out),

@@ -145,3 +145,25 @@ fn has_function(file: &File, name: &str) -> bool {
     functions(&file.code).iter().any(|function| function.name == name)
         && of.is_none_or(|of| file.code.lines().any(|line| is_of(line, of)))
 }
+
+/// The line length of prose in documents. Tables and code are as long as they are.
+const PROSE_CHARS_MAX: usize = 120;
+
+/// Checks the length of lines of prose, outside golden files.
+pub fn widths(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in documents(tree).filter(|file| !file.name.starts_with("tests/")) {
+        let mut is_code = false;
+        for (number, line) in file.text.lines().enumerate() {
+            is_code ^= line.trim_start().starts_with("```");
+            let is_prose =
+                !is_code && !["|", "#", "<", "    "].iter().any(|it| line.starts_with(it));
+            let length = line.chars().count();
+            if is_prose && length > PROSE_CHARS_MAX {
+                let message = format!("{length} characters: break the line at {PROSE_CHARS_MAX}");
+                findings.push(Finding::new(file, number + 1, message));
+            }
+        }
+    }
+    findings
+}

@@ -39,6 +39,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "clients", check: words::clients },
     Rule { name: "partners", check: atomics::partners },
     Rule { name: "orderings", check: atomics::orderings },
+    Rule { name: "widths", check: documents::widths },
     Rule { name: "paths", check: documents::paths },
     Rule { name: "named_tests", check: documents::named_tests },
     Rule { name: "named_functions", check: documents::named_functions },
