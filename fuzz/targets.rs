@@ -30,6 +30,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "mail", check: sinkd::mime::testkit::check_mail, seeds: &["mail"] },
     Target { name: "facts", check: sinkd::index::testkit::check_facts, seeds: &["mail"] },
     Target { name: "connections", check: sinkd::stats::check_batches, seeds: &["connections"] },
+    Target { name: "statistics", check: sinkd::stats::check_statistics, seeds: &["statistics"] },
     Target {
         name: "recipient_list",
         check: sinkd::analysis::audit::testkit::check_list,

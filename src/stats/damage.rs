@@ -54,6 +54,9 @@ pub enum LineFault {
     /// It is not a line of counters.
     #[error("not a line of counters")]
     Counters,
+    /// A number exceeds what any machine counts in a second.
+    #[error("a number too large for a second")]
+    Implausible,
     /// The second does not belong to the hour of the file.
     #[error("a second of another hour")]
     OtherHour,

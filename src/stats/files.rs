@@ -13,43 +13,13 @@ use std::time::Duration;
 
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
-use serde::{Deserialize, Serialize};
 
-use super::counter::Counter;
+use super::counter_line::CounterLine;
 use super::file_name::{HOUR_S, StatsFileKind, Stem};
-use super::interval::{Interval, TENTHS};
+use super::interval::Interval;
 use super::lines::LineFile;
 use super::metric::Metric;
 use super::sessions::{BatchFile, encode as encode_sessions};
-
-/// A line of `*.jsonl`: everything counted in one second. docs/stats-format.md defines it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct CounterLine {
-    /// Unix time, s.
-    pub second: u64,
-    /// Counters by name; those that are 0 are left out.
-    pub counters: std::collections::BTreeMap<String, u64>,
-    /// Replies by code and enhanced code.
-    pub replies: std::collections::BTreeMap<String, u64>,
-    /// Accepted messages in each tenth of the second.
-    #[serde(default)]
-    pub tenths: [u32; TENTHS],
-    /// Time in loop rounds of the busiest worker, in µs.
-    #[serde(default)]
-    pub busiest_us: u64,
-    /// Connections waiting to be accepted when the second began.
-    #[serde(default)]
-    pub accept_queue: u64,
-    /// Connections open at the end of the second, as sampled by the hub.
-    #[serde(default)]
-    pub open_connections: u64,
-    /// Messages not indexed at the end of the second.
-    #[serde(default)]
-    pub index_lag_messages: u64,
-    /// Age of the oldest of these messages, in seconds.
-    #[serde(default)]
-    pub index_lag_s: u64,
-}
 
 /// Returns the folder of statistics of a data folder, which may not exist.
 pub(super) fn folder_of(data: &Path) -> PathBuf {
@@ -277,20 +247,10 @@ fn encode(
     Ok(())
 }
 
-/// Returns the counters of a line in the order of their table; names of newer versions are ignored.
-pub(super) fn counters_of(line: &CounterLine) -> [u64; Counter::ALL.len()] {
-    let mut counters = [0; Counter::ALL.len()];
-    for (name, n) in &line.counters {
-        if let Some(counter) = Counter::from_tag(name) {
-            counters[counter as usize] += n;
-        }
-    }
-    counters
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::Counter;
     use crate::time::Seconds;
 
     fn hour_of(name: &str) -> u64 {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use hdrhistogram::Histogram;
 
+use super::counter_line::CounterLine;
 use super::damage::{LineFault, StatsDamage};
 use super::file_name::{HOUR_S, StatsFileKind};
-use super::files::CounterLine;
 use super::history::{INTERVAL_BEGIN, LINE_BEGIN, Second, files_in, interval_of};
 use super::lines::unglued;
 use super::metric::Metric;
@@ -83,7 +83,7 @@ type AddLine = fn(&mut NewSeconds, line: &str, since: u64) -> Result<(), LineFau
 
 impl NewSeconds {
     fn add_counters(&mut self, line: &str, since: u64) -> Result<(), LineFault> {
-        let line: CounterLine = serde_json::from_str(line).map_err(|_| LineFault::Counters)?;
+        let line = CounterLine::parse(line)?;
         if line.second >= since {
             self.seconds.entry(line.second).or_default().add(&line);
         }

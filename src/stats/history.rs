@@ -10,9 +10,10 @@ use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 use super::counter::Counter;
+use super::counter_line::{CounterLine, NUMBER_MAX};
 use super::damage::{LineFault, StatsDamage};
 use super::file_name::{HOUR_S, StatsFileKind, Stem};
-use super::files::{CounterLine, counters_of, folder_of};
+use super::files::folder_of;
 use super::interval::TENTHS;
 use super::lines::unglued;
 use super::metric::Metric;
@@ -68,7 +69,7 @@ impl Second {
     /// Parses a line of `*.jsonl`; `None` if the line is not a second.
     pub fn of_line(text: &str) -> Option<Second> {
         let mut second = Second::default();
-        second.add(&serde_json::from_str(text).ok()?);
+        second.add(&CounterLine::parse(text).ok()?);
         Some(second)
     }
 
@@ -91,7 +92,7 @@ impl Second {
     }
 
     pub(super) fn add(&mut self, line: &CounterLine) {
-        for (mine, theirs) in self.counters.iter_mut().zip(counters_of(line)) {
+        for (mine, theirs) in self.counters.iter_mut().zip(line.by_counter()) {
             *mine += theirs;
         }
         for (name, n) in &line.replies {
@@ -154,9 +155,12 @@ impl History {
         let mut recorded: Option<Seconds> = None;
         let text = whole_lines(path)?;
         for (number, text) in unglued(&text, LINE_BEGIN) {
-            let Ok(line) = serde_json::from_str::<CounterLine>(text) else {
-                self.damage.push(StatsDamage::line(path, number, LineFault::Counters));
-                continue;
+            let line = match CounterLine::parse(text) {
+                Ok(line) => line,
+                Err(fault) => {
+                    self.damage.push(StatsDamage::line(path, number, fault));
+                    continue;
+                }
             };
             if line.second / HOUR_S != span.start / HOUR_S {
                 self.damage.push(StatsDamage::line(path, number, LineFault::OtherHour));
@@ -371,6 +375,9 @@ pub(super) fn interval_of(line: &str) -> Result<Option<Recorded>, LineFault> {
         return Ok(None);
     };
     let second = interval.start_timestamp().as_secs();
+    if second > NUMBER_MAX {
+        return Err(LineFault::Implausible);
+    }
     let encoded = STANDARD.decode(interval.encoded_histogram()).map_err(|_| LineFault::Base64)?;
     let histogram = Deserializer::new()
         .deserialize(&mut io::Cursor::new(encoded))

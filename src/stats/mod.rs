@@ -18,8 +18,11 @@ mod budget;
 #[cfg(feature = "testkit")]
 pub mod by_hand;
 mod calibration;
+#[cfg(feature = "testkit")]
+mod check;
 mod compare;
 mod counter;
+mod counter_line;
 mod counts;
 mod damage;
 mod file_name;
@@ -45,6 +48,8 @@ mod verdict;
 
 pub use budget::Shares;
 pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
+#[cfg(feature = "testkit")]
+pub use check::check_statistics;
 pub use compare::{
     Bounds, Comparison, Difference, MESSAGES_MIN, MeasureUnit, Measures, NoVerdict, SECONDS_MIN,
     Shift,
