@@ -50,6 +50,7 @@ pub use format::{
 };
 pub use moment::{Moment, NotAMoment};
 pub use settings::{Durability, LogSettings, Space};
+pub use upkeep::prune_error::PruneError;
 pub use upkeep::prune_folder::{Keep, prunable, prune};
 pub use upkeep::recovery::{Recovery, RecoveryDamage};
 pub use upkeep::removal::{Remove, Removed, removable, remove};
