@@ -35,7 +35,7 @@ pub fn parse_time(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    Duration::try_from(crate::log::length(text)?).ok()
+    Duration::try_from(crate::time::parse_duration(text)?).ok()
 }
 
 pub fn show_time(time: Duration) -> String {

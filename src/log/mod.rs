@@ -48,8 +48,9 @@ pub use format::{
     BootId, PAYLOAD_BYTES_MAX, Published, SealedTotals, SegmentIdentity, SegmentKind, Slot,
     SlotFacts, SlotKind, State, StoreId, StoredPart,
 };
-pub use moment::{Moment, NotAMoment, length};
+pub use moment::{Moment, NotAMoment};
 pub use settings::{Durability, LogSettings, Space};
+pub use upkeep::prune_error::PruneError;
 pub use upkeep::prune_folder::{Keep, prunable, prune};
 pub use upkeep::recovery::{Recovery, RecoveryDamage};
 pub use upkeep::removal::{Remove, Removed, removable, remove};

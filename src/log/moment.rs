@@ -1,23 +1,16 @@
 //! Parses moments as people write them: RFC 3339, a date, or an age.
 use std::str::FromStr;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use super::files::events;
+use crate::time::parse_duration;
 
 /// A moment in ns since the Unix epoch; earlier moments are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub u64);
-
-/// Parses a duration with units, such as `250ms`, `1h30m`, `1d` or `2w`. A day has 24 hours,
-/// because all times are in UTC. Returns `None` if the text is not a duration, or has months or
-/// years, whose lengths vary.
-pub fn length(text: &str) -> Option<SignedDuration> {
-    let span: Span = text.parse().ok()?;
-    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
-}
 
 /// The text is neither a time, nor a date, nor an age.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,8 +29,8 @@ impl Moment {
         };
         let ago = || {
             // An age must not be negative.
-            let length = length(text).filter(|length| !length.is_negative())?;
-            Timestamp::from_nanosecond(i128::from(now_ns)).ok()?.checked_sub(length).ok()
+            let age = parse_duration(text).filter(|age| !age.is_negative())?;
+            Timestamp::from_nanosecond(i128::from(now_ns)).ok()?.checked_sub(age).ok()
         };
         let moment = text.parse::<Timestamp>().ok().or_else(day).or_else(ago);
         let moment = moment.ok_or_else(|| NotAMoment(text.to_owned()))?;

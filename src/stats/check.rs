@@ -17,7 +17,7 @@ fn check_counters(text: &str) {
     for line in unglued(text, LINE_BEGIN).filter_map(|(_, line)| CounterLine::parse(line).ok()) {
         let written = serde_json::to_string(&line).expect("a line can be written");
         assert_eq!(CounterLine::parse(&written).as_ref(), Ok(&line));
-        sum.add(&line);
+        sum.merge(&line.into());
     }
 }
 

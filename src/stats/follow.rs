@@ -85,7 +85,7 @@ impl NewSeconds {
     fn add_counters(&mut self, line: &str, since: u64) -> Result<(), LineFault> {
         let line = CounterLine::parse(line)?;
         if line.second >= since {
-            self.seconds.entry(line.second).or_default().add(&line);
+            self.seconds.entry(line.second).or_default().merge(&line.into());
         }
         Ok(())
     }

@@ -68,9 +68,7 @@ impl Second {
 
     /// Parses a line of `*.jsonl`; `None` if the line is not a second.
     pub fn of_line(text: &str) -> Option<Second> {
-        let mut second = Second::default();
-        second.add(&CounterLine::parse(text).ok()?);
-        Some(second)
+        Some(CounterLine::parse(text).ok()?.into())
     }
 
     /// Adds another recording of the same second.
@@ -90,22 +88,20 @@ impl Second {
         self.index_lag_messages += other.index_lag_messages;
         self.index_lag_s = self.index_lag_s.max(other.index_lag_s);
     }
+}
 
-    pub(super) fn add(&mut self, line: &CounterLine) {
-        for (mine, theirs) in self.counters.iter_mut().zip(line.by_counter()) {
-            *mine += theirs;
+impl From<CounterLine> for Second {
+    fn from(line: CounterLine) -> Second {
+        Second {
+            counters: line.by_counter(),
+            replies: line.replies,
+            tenths: line.tenths.map(u64::from),
+            busiest_us: line.busiest_us,
+            accept_queue: line.accept_queue,
+            open_connections: line.open_connections,
+            index_lag_messages: line.index_lag_messages,
+            index_lag_s: line.index_lag_s,
         }
-        for (name, n) in &line.replies {
-            *self.replies.entry(name.clone()).or_default() += n;
-        }
-        for (mine, theirs) in self.tenths.iter_mut().zip(line.tenths) {
-            *mine += u64::from(theirs);
-        }
-        self.busiest_us = self.busiest_us.max(line.busiest_us);
-        self.accept_queue += line.accept_queue;
-        self.open_connections += line.open_connections;
-        self.index_lag_messages += line.index_lag_messages;
-        self.index_lag_s = self.index_lag_s.max(line.index_lag_s);
     }
 }
 
@@ -169,7 +165,7 @@ impl History {
             let second = Seconds::of(line.second);
             recorded = Some(recorded.map_or(second, |seen| seen.hull(second)));
             if span.contains(line.second) {
-                self.seconds.entry(line.second).or_default().add(&line);
+                self.seconds.entry(line.second).or_default().merge(&line.into());
             }
         }
         Ok(recorded)

@@ -1,4 +1,4 @@
-//! Time: the clocks of the programs, and spans of time.
+//! Time: the clocks of the programs, spans of time, and durations as people write them.
 //!
 //! sinkd takes the times of messages and segments from [`ProcessClock`]. The hub of the statistics
 //! has a `SteadyClock` for each run, in both programs. Code that must not read a clock takes a
@@ -9,12 +9,14 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod clock;
+mod duration_text;
 mod process_clock;
 mod seconds;
 mod span;
 mod steady_clock;
 
 pub use clock::Clock;
+pub use duration_text::parse_duration;
 pub use process_clock::ProcessClock;
 pub use seconds::Seconds;
 pub use span::Span;

@@ -101,7 +101,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
         (
             format!("--recipients {list}"),
             format!(
-                "sinkctl: 2 bad rows; correct or remove them\n\
+                "sinkctl: {list}: 2 bad rows; correct or remove them\n\
                  sinkctl: {list}:3: expected an address such as ann@example.org, found 'a@'\n\
                  sinkctl: {list}:4: expected 2 cells, as in the header row, found 1\n"
             ),

@@ -6,9 +6,8 @@ use crate::analysis::error::AnalysisError;
 use crate::analysis::folder::FolderSpans;
 use crate::analysis::folder::holder;
 use crate::analysis::statistics::{RunStatistics, UnrecordedMessages};
-use crate::log::length;
 use crate::stats::{Counter, Metric, Percentiles, SenderLimits, TenthSpan};
-use crate::time::Seconds;
+use crate::time::{Seconds, parse_duration};
 use crate::wording::Unexpected;
 
 /// The longest window, in seconds: a day.
@@ -17,7 +16,7 @@ const WINDOW_S_MAX: u64 = 24 * 3600;
 /// Parses the length of a window: whole seconds, up to a day.
 pub fn window(text: &str) -> Result<u64, Unexpected> {
     let error = || Unexpected::new("a window of whole seconds from 1s to 1d, such as 1m", text);
-    let length = length(text).and_then(|length| Duration::try_from(length).ok());
+    let length = parse_duration(text).and_then(|length| Duration::try_from(length).ok());
     let is_whole = |time: &Duration| time.subsec_nanos() == 0;
     let seconds = length.filter(is_whole).map(|time| time.as_secs());
     seconds.filter(|seconds| (1..=WINDOW_S_MAX).contains(seconds)).ok_or_else(error)

@@ -17,7 +17,8 @@ use super::dropped::{Dropped, DroppedBy};
 use super::event_lines::{self, Event, is_among};
 use super::lock::HeldLock;
 
-fn path_of(folder: &Path) -> PathBuf {
+/// Returns the path of the file in a data folder.
+pub(crate) fn path_of(folder: &Path) -> PathBuf {
     folder.join("events.jsonl")
 }
 

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::prune_error::PruneError;
 use super::retention::{Retention, SealedSegments};
 use super::sealed::Sealed;
 use crate::log::files::disk;
@@ -35,8 +36,8 @@ pub struct Keep {
 /// Costs a read of 8 KiB per segment, and an unlink per dropped one. Errors: the folder or its
 /// `events.jsonl` can't be read or written, or a file can't be unlinked; what was dropped before is
 /// recorded.
-pub fn prune(path: &Path, keep: &Keep) -> io::Result<Vec<Dropped>> {
-    let folder = Folder::open(path)?;
+pub fn prune(path: &Path, keep: &Keep) -> Result<Vec<Dropped>, PruneError> {
+    let folder = Folder::open(path).map_err(PruneError::folder(path))?;
     let mut gone = Vec::new();
     for some in segments_to_drop(&folder, keep)?.chunks(AT_ONCE) {
         gone.extend(drop_some(path, some)?);
@@ -47,15 +48,15 @@ pub fn prune(path: &Path, keep: &Keep) -> io::Result<Vec<Dropped>> {
 /// Returns what [`prune`] would drop now. Changes nothing, and costs a read of 8 KiB per segment.
 ///
 /// Errors: the folder or its `events.jsonl` can't be read.
-pub fn prunable(path: &Path, keep: &Keep) -> io::Result<Vec<Dropped>> {
-    let folder = Folder::open(path)?;
+pub fn prunable(path: &Path, keep: &Keep) -> Result<Vec<Dropped>, PruneError> {
+    let folder = Folder::open(path).map_err(PruneError::folder(path))?;
     Ok(joined(&segments_to_drop(&folder, keep)?))
 }
 
 /// Returns what must be dropped for `keep` to hold, ordered by number.
-fn segments_to_drop(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
+fn segments_to_drop(folder: &Folder, keep: &Keep) -> Result<Vec<Dropped>, PruneError> {
     // Mail has the times of its sinkd's clock; the system clock may have moved since.
-    let moved = events::moved_clocks(folder.path())?;
+    let moved = events::moved_clocks(folder.path()).map_err(PruneError::events(folder.path()))?;
     let mut sealed_segments = SealedSegments::default();
     let (mut open, mut open_bytes) = (0, 0);
     for summary in folder.segments() {
@@ -95,10 +96,10 @@ fn segments_to_drop(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
 
 /// Drops the segments of `some` that still exist, and returns them. If a process was killed between
 /// noting a segment and dropping it, the note is not repeated.
-fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
-    let mut lines = LockedEvents::lock(path)?;
+fn drop_some(path: &Path, some: &[Dropped]) -> Result<Vec<Dropped>, PruneError> {
+    let mut lines = LockedEvents::lock(path).map_err(PruneError::events(path))?;
     let mut held: Vec<(Dropped, Arc<Segment>)> = Vec::new();
-    let folder = Folder::open(path)?;
+    let folder = Folder::open(path).map_err(PruneError::folder(path))?;
     for dropped in some {
         // Gone, or being recycled: sinkd has already dropped and recorded it.
         if let Ok(segment) = folder.segment(dropped.first)
@@ -111,14 +112,36 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
     let mut unsaid = gone.clone();
     unsaid.retain(|dropped| !lines.has_pruned(dropped.first));
     for run in joined(&unsaid) {
-        lines.note(DroppedBy::Sinkctl, &run)?;
+        lines.note(DroppedBy::Sinkctl, &run).map_err(PruneError::events(path))?;
     }
     for (_, segment) in &held {
         flags::forget(path, segment.number());
         match std::fs::remove_file(segment.path()) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(PruneError::Segment { file: segment.path().to_owned(), source });
+            }
             _ => {}
         }
     }
     Ok(gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_what_could_not_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing");
+        let error = prune(&missing, &Keep::default()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{}: cannot be read", missing.display()));
+
+        std::fs::create_dir(folder.path().join("segments")).unwrap();
+        let events = folder.path().join("events.jsonl");
+        std::fs::create_dir(&events).unwrap();
+        let error = prune(folder.path(), &Keep::default()).unwrap_err();
+        let expected = format!("{}: cannot be read or written", events.display());
+        assert_eq!(error.to_string(), expected);
+    }
 }

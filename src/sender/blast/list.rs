@@ -363,7 +363,7 @@ mod tests {
         let error = List::parse("list", b"a@b.example\n\xff@b.example").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "1 bad row; correct or remove it\n\
+            "list: 1 bad row; correct or remove it\n\
              list:2: expected text in UTF-8, found an invalid byte at position 1"
         );
     }

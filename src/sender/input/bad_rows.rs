@@ -69,6 +69,7 @@ impl<E: fmt::Debug + fmt::Display> ListError for BadRows<E> {
 
 impl<E: fmt::Display> fmt::Display for BadRows<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.file)?;
         match (self.count, self.remedy) {
             (1, RowRemedy::Remove) => f.write_str("1 bad row; correct or remove it")?,
             (n, RowRemedy::Remove) => write!(f, "{n} bad rows; correct or remove them")?,

@@ -353,7 +353,7 @@ mod tests {
         }
         let error = read(&"bad\n".repeat(13)).unwrap_err();
         assert_eq!(error.lines().count(), 12, "{error}");
-        assert!(error.starts_with("13 bad rows; correct them"), "{error}");
+        assert!(error.starts_with("list: 13 bad rows; correct them"), "{error}");
         assert!(error.contains("list:10:") && error.ends_with("\nand 3 more"), "{error}");
     }
 

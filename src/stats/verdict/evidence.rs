@@ -145,7 +145,8 @@ pub enum VerdictEvidence {
 pub struct RecordedAmount {
     /// The number of messages.
     pub messages: u64,
-    /// The number of whole seconds strictly between those of the first and the last message.
+    /// The number of whole seconds between the first and the last message, without the seconds in
+    /// which these two arrived.
     pub whole_seconds: u64,
 }
 

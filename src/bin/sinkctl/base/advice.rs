@@ -61,7 +61,10 @@ fn about_sinkd(error: &AskError) -> Option<String> {
         AskError::NotRunning(folder) => {
             Some(format!("; start one with sinkd --data {}", shell_word(folder)))
         }
-        _ => None,
+        AskError::Foreign(_)
+        | AskError::Silent(_)
+        | AskError::NotAnswer { .. }
+        | AskError::Io { .. } => None,
     }
 }
 
@@ -111,7 +114,11 @@ fn about_run(error: &RunError) -> Option<&'static str> {
     match error {
         RunError::NoneUnderWay => Some(" (start one with sinkctl run start NAME)"),
         RunError::Unknown(_) => Some(" (to list all runs: sinkctl runs)"),
-        _ => None,
+        RunError::Name(_)
+        | RunError::Text
+        | RunError::Taken(_)
+        | RunError::Busy
+        | RunError::Io(_) => None,
     }
 }
 

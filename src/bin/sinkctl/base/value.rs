@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sinkd::config::parse_time;
 use sinkd::log::MessageId;
 use sinkd::sender::Positive;
 pub use sinkd::wording::Unexpected;
@@ -79,22 +80,13 @@ pub fn domain(text: &str) -> Result<String, Unexpected> {
 /// Parses a duration, which may be 0.
 pub fn time(text: &str) -> Result<Duration, Unexpected> {
     let error = || Unexpected::new("a duration such as 250ms, 30s, 10m or 7d", text);
-    duration(text).ok_or_else(error)
+    parse_time(text).ok_or_else(error)
 }
 
 /// Parses a duration above 0.
 pub fn time_above_0(text: &str) -> Result<Duration, Unexpected> {
     let error = || Unexpected::new("a duration above 0, such as 10s or 5m", text);
-    duration(text).filter(|time| !time.is_zero()).ok_or_else(error)
-}
-
-/// Parses a duration such as `250ms`, `10s`, `1h30m`, `1d`, `2w`; a bare number is seconds, as in
-/// sinkd's settings.
-pub fn duration(text: &str) -> Option<Duration> {
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    Duration::try_from(sinkd::log::length(text)?).ok()
+    parse_time(text).filter(|time| !time.is_zero()).ok_or_else(error)
 }
 
 /// Parses a number of bytes.
@@ -146,7 +138,7 @@ mod tests {
 
     #[test]
     fn durations_have_units_up_to_weeks() {
-        let seconds = |text: &str| duration(text).map(|time| time.as_secs_f64());
+        let seconds = |text: &str| parse_time(text).map(|time| time.as_secs_f64());
         for (text, expected) in [
             ("250ms", Some(0.25)),
             ("10", Some(10.0)),

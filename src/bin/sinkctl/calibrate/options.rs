@@ -3,8 +3,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::Args;
+use sinkd::config::parse_time;
 
-use crate::base::value::{Unexpected, duration};
+use crate::base::value::Unexpected;
 use crate::sending::{AccountOptions, TlsOptions};
 
 #[derive(Debug, Args)]
@@ -34,7 +35,7 @@ const LOAD_TIME_MIN: Duration = Duration::from_secs(2);
 
 fn load_time(text: &str) -> Result<Duration, Unexpected> {
     let error = || Unexpected::new("a duration such as 5s, at least 2s", text);
-    duration(text).filter(|time| *time >= LOAD_TIME_MIN).ok_or_else(error)
+    parse_time(text).filter(|time| *time >= LOAD_TIME_MIN).ok_or_else(error)
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(ids("1:2\n# x\n\n 3:4 # y\r\n"), Ok(vec![id(1, 2), id(3, 4)]));
         assert_eq!(ids("\u{feff}1:2\n"), Ok(vec![id(1, 2)]));
         let error = ids("1:2\nx\n3\n").unwrap_err();
-        assert!(error.starts_with("2 bad rows"), "{error}");
+        assert!(error.starts_with("list: 2 bad rows"), "{error}");
         assert!(error.contains("\nlist:2: 'x': expected a message ID"), "{error}");
         assert!(error.contains("\nlist:3: '3': "), "{error}");
         let error = ids(&"x\n".repeat(12)).unwrap_err();

@@ -61,7 +61,9 @@ impl Records {
         };
         std::fs::create_dir_all(folder)
             .with_context(|| format!("{}: cannot be created", folder.display()))?;
-        let is_empty = std::fs::read_dir(folder)?.next().is_none();
+        let mut entries = std::fs::read_dir(folder)
+            .with_context(|| format!("{}: cannot be read", folder.display()))?;
+        let is_empty = entries.next().is_none();
         anyhow::ensure!(
             is_empty,
             "{}: not empty; choose a new or empty folder for --records",
