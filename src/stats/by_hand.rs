@@ -1,8 +1,7 @@
 //! Statistics without their thread: a test takes what a worker hands over.
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::interval::Interval;
-use super::recorder::Recorder;
+use crate::stats::recording::{Interval, Recorder};
 
 /// One interval to record into, and others that wait to be recorded into or taken.
 const INTERVALS: usize = 3;

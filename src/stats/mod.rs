@@ -13,71 +13,38 @@
 //! an interval in which nothing happened leaves no line.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
-mod budget;
 #[doc(hidden)]
 #[cfg(feature = "testkit")]
 pub mod by_hand;
-mod calibration;
-#[cfg(feature = "testkit")]
-mod check;
 mod compare;
-mod counter;
-mod counter_line;
-mod counts;
-mod damage;
-mod file_name;
-mod files;
-mod follow;
-mod headroom;
-mod history;
-mod hub;
-mod interval;
-mod limited_by;
-mod lines;
-mod listener_counts;
-mod live;
-mod metric;
-mod metric_unit;
-mod recorded_names;
-mod recorder;
-mod sample;
+mod format;
+mod metrics;
+mod reading;
+mod recording;
 mod sessions;
-mod summary;
-mod table;
-mod tenth_span;
 mod verdict;
 
-pub use budget::Shares;
-pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
-#[cfg(feature = "testkit")]
-pub use check::check_statistics;
 pub use compare::{
     Bounds, Comparison, Difference, MESSAGES_MIN, MeasureUnit, Measures, NoVerdict, SECONDS_MIN,
     Shift,
 };
-pub use counter::Counter;
-pub use damage::{LineFault, StatsDamage};
-pub use files::StatsPlace;
-pub use follow::{Follower, NewSeconds};
-pub use headroom::Headroom;
-pub use history::{History, Second, each_interval};
-pub use hub::{Hub, Observer};
-pub use interval::Interval;
-pub use limited_by::LimitedBy;
-pub use listener_counts::ListenerCounts;
-pub use live::Live;
-pub use metric::Metric;
-pub use metric_unit::MetricUnit;
-pub use recorded_names::RecordedNames;
-pub use recorder::Recorder;
-pub use sample::Sample;
+pub use format::{LineFault, StatsDamage};
+pub use metrics::{Counter, Metric, MetricUnit};
+#[cfg(feature = "testkit")]
+pub use reading::check_statistics;
+pub use reading::{
+    BusyShare, Follower, History, MessageRate, MessageWindow, NewSeconds, OpenSessions,
+    Percentiles, RunSummary, RunTotals, Second, TenthSpan, each_interval,
+};
+pub use recording::{
+    Hub, Interval, ListenerCounts, Live, Observer, RecordedNames, Recorder, Sample, StatsPlace,
+};
 #[cfg(feature = "testkit")]
 pub use sessions::check_batches;
 pub use sessions::{
     ClientLimits, Distribution, SenderLimits, SessionHint, SessionKey, SessionSecond,
 };
-pub use summary::{
-    BusyShare, MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals,
+pub use verdict::{
+    Calibrated, Calibration, Ceiling, Headroom, LimitedBy, RecordedAmount, Shape, Shares, Verdict,
+    VerdictEvidence, VerdictReason,
 };
-pub use tenth_span::TenthSpan;
-pub use verdict::{RecordedAmount, Verdict, VerdictEvidence, VerdictReason};

@@ -7,10 +7,9 @@ use std::path::Path;
 use hdrhistogram::Histogram;
 
 use super::ranks::{Counts, quantile};
-use crate::stats::counter::Counter;
-use crate::stats::damage::StatsDamage;
-use crate::stats::history::{History, Second, each_interval};
-use crate::stats::metric::Metric;
+use crate::stats::format::StatsDamage;
+use crate::stats::metrics::{Counter, Metric};
+use crate::stats::reading::{History, Second, each_interval};
 use crate::time::Seconds;
 
 /// The compared histograms. A sink records the first six, a sender the first and the last seven.

@@ -6,9 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::batch::{BatchHeader, HEADER_BYTES, MAGIC};
 use super::second::SessionSecond;
-use crate::stats::damage::StatsDamage;
-use crate::stats::file_name::{StatsFileKind, Stem};
-use crate::stats::files::folder_of;
+use crate::stats::format::folder_of;
+use crate::stats::format::{StatsDamage, StatsFileKind, Stem};
 
 /// How much of a damaged file is searched at a time for the next batch.
 const SEARCH_BYTES: usize = 64 << 10;
@@ -245,9 +244,9 @@ mod tests {
     use std::io::Cursor;
 
     use super::super::batch::encode;
-    use super::super::check::check_batches;
     use super::super::second::{SessionHint, SessionKey, SessionSeconds};
     use super::*;
+    use crate::stats::sessions::check_batches;
 
     fn batch(second: u64, sessions: u64) -> Vec<u8> {
         let (mut seconds, mut out) = (SessionSeconds::new(), Vec::new());

@@ -10,9 +10,9 @@
 //! arrives over a narrow link. It names the sender in the first case, and the network in the
 //! second.
 
+use super::budget::{Budget, Shares};
 use super::evidence::{RecordedAmount, VerdictEvidence};
-use crate::stats::budget::{Budget, Shares};
-use crate::stats::headroom::{Headroom, MESSAGES_MIN, WHOLE_SECONDS_MIN};
+use super::headroom::{Headroom, MESSAGES_MIN, WHOLE_SECONDS_MIN};
 
 /// Busy share at which a loop is saturated. The rest is the time that the kernel needs to deliver
 /// events, and that other programs use on its core.
@@ -169,9 +169,9 @@ fn slow_network(budget: &Budget, shares: &Shares) -> Option<VerdictEvidence> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::limited_by::LimitedBy;
     use super::super::reason::VerdictReason;
     use super::*;
-    use crate::stats::limited_by::LimitedBy;
 
     const S: f64 = 1e6;
 

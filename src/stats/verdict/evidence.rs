@@ -1,7 +1,7 @@
 //! What shows a verdict: the decisive fact, with its figures.
+use super::budget::Shares;
+use super::calibration::Calibrated;
 use super::reason::VerdictReason;
-use crate::stats::budget::Shares;
-use crate::stats::calibration::Calibrated;
 
 /// The decisive fact of a verdict, with the figures that show it. Each `share` is a part, from 0 to
 /// 1, of the time of the connections.

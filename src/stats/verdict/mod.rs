@@ -1,17 +1,21 @@
 //! What limited a run: the decision, its evidence and its reason as one word.
+mod budget;
+mod calibration;
 mod decision;
 mod evidence;
+mod headroom;
+mod limited_by;
 mod reason;
 
+pub use budget::Shares;
+pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
 pub use evidence::{RecordedAmount, VerdictEvidence};
+pub use headroom::Headroom;
+pub use limited_by::LimitedBy;
 pub use reason::VerdictReason;
 
-use super::budget::{Budget, Shares};
-use super::calibration::Calibrated;
-use super::headroom::Headroom;
-use super::history::History;
-use super::limited_by::LimitedBy;
-use super::summary::RunSummary;
+use crate::stats::reading::{History, RunSummary};
+use budget::Budget;
 use decision::{STARVED_SHARE, decide, decide_for_sender, shortage};
 
 /// Maximum round trip time within a machine, in µs.
@@ -93,9 +97,9 @@ impl Verdict {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::Second;
-    use super::super::metric::Metric;
     use super::*;
+    use crate::stats::metrics::Metric;
+    use crate::stats::reading::Second;
 
     #[test]
     fn a_machine_at_its_ceiling_is_reported() {

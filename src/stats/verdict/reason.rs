@@ -1,7 +1,7 @@
 //! Why a run was not faster, as one word for programs.
 use serde::Serialize;
 
-use crate::stats::limited_by::LimitedBy;
+use super::limited_by::LimitedBy;
 
 /// Defines the reasons: each below the limit that it shows, so that no reason lacks one.
 macro_rules! reasons {

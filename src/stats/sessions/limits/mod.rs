@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::reading::SessionRecords;
-use crate::stats::damage::StatsDamage;
+use crate::stats::format::StatsDamage;
 use crate::time::Seconds;
 pub use client_limits::ClientLimits;
 use connection_event::micros;

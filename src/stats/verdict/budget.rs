@@ -5,11 +5,8 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::counter::Counter;
-use super::history::{History, Second};
-use super::metric::Metric;
-use super::summary::{Percentiles, RunSummary};
-use super::tenth_span::TenthSpan;
+use crate::stats::metrics::{Counter, Metric};
+use crate::stats::reading::{History, Percentiles, RunSummary, Second, TenthSpan};
 
 /// A sender that answers within this time works as fast as one connection allows: reading a reply
 /// and writing a command takes two system calls and two wake-ups, 5 to 50 µs. A slower sender does
@@ -58,7 +55,7 @@ pub struct Shares {
 
 /// Sums over all connections, in µs.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Budget {
+pub struct Budget {
     pub messages: u64,
     /// The number of whole seconds strictly between those of the first and the last message.
     pub whole_seconds: u64,

@@ -1,7 +1,6 @@
 //! A check for the fuzzer: any octets can be read as a file of counters and as one of values.
-use super::counter_line::CounterLine;
 use super::history::{INTERVAL_BEGIN, LINE_BEGIN, Second, interval_of};
-use super::lines::unglued;
+use crate::stats::format::{CounterLine, unglued};
 
 /// Reads `octets` as lines of counters, and as lines of values. Panics if a part of a line is lost,
 /// if counters do not survive being written, or if their sum overflows.

@@ -6,12 +6,9 @@ use std::path::{Path, PathBuf};
 
 use hdrhistogram::Histogram;
 
-use super::counter_line::CounterLine;
-use super::damage::{LineFault, StatsDamage};
-use super::file_name::{HOUR_S, StatsFileKind};
 use super::history::{INTERVAL_BEGIN, LINE_BEGIN, Second, files_in, interval_of};
-use super::lines::unglued;
-use super::metric::Metric;
+use crate::stats::format::{CounterLine, HOUR_S, LineFault, StatsDamage, StatsFileKind, unglued};
+use crate::stats::metrics::Metric;
 
 /// Maximum number of octets of a file per look; older octets are skipped. That covers at least
 /// three minutes of histograms, and hours of counters.

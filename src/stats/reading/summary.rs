@@ -2,10 +2,9 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::counter::Counter;
 use super::history::History;
-use super::metric::Metric;
 use super::tenth_span::TenthSpan;
+use crate::stats::metrics::{Counter, Metric};
 
 /// Messages per second over a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]

@@ -2,11 +2,11 @@
 //! over.
 use crossbeam_channel::{Receiver, Sender};
 
-use super::counter::Counter;
-use super::interval::{Interval, TENTHS};
+use super::interval::Interval;
 use super::listener_counts::ListenerCounts;
-use super::metric::Metric;
-use super::sessions::{SessionHint, SessionKey, SessionSecond};
+use crate::stats::format::TENTHS;
+use crate::stats::metrics::{Counter, Metric};
+use crate::stats::sessions::{SessionHint, SessionKey, SessionSecond};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -41,7 +41,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(
+    pub(in crate::stats) fn new(
         current: Box<Interval>,
         empty: Receiver<Box<Interval>>,
         full: Sender<Box<Interval>>,
@@ -324,8 +324,8 @@ fn tenth_of(unix_ns: u64) -> usize {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::by_hand::RecordersByHand;
     use super::*;
+    use crate::stats::by_hand::RecordersByHand;
 
     #[test]
     fn a_message_counts_in_the_second_of_its_slot_however_late_its_commit_was() {

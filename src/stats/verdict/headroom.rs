@@ -1,14 +1,12 @@
 //! The capacity that the sink had left during a run.
 use serde::Serialize;
 
-use super::counter::Counter;
-use super::history::{History, Second};
-use super::metric::Metric;
-use super::summary::{Percentiles, RunSummary};
+use crate::stats::metrics::{Counter, Metric};
+use crate::stats::reading::{History, Percentiles, RunSummary, Second};
 
 /// Minimum number of messages for a verdict and for headroom.
-pub(super) const MESSAGES_MIN: u64 = 1000;
-pub(super) const WHOLE_SECONDS_MIN: u64 = 5;
+pub const MESSAGES_MIN: u64 = 1000;
+pub const WHOLE_SECONDS_MIN: u64 = 5;
 /// Minimum busy share for headroom: the cost of a message on an almost idle loop does not predict
 /// the cost at full load.
 const BUSY_SHARE_MIN: f64 = 0.20;

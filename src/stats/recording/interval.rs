@@ -3,14 +3,11 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use super::counter::Counter;
 use super::counts::Counts;
 use super::listener_counts::ListenerCounts;
-use super::metric::Metric;
-use super::sessions::{SessionHint, SessionKey, SessionSecond, SessionSeconds};
-
-/// Number of parts of a second in which messages are counted, so that stutter shows.
-pub const TENTHS: usize = 10;
+use crate::stats::format::TENTHS;
+use crate::stats::metrics::{Counter, Metric};
+use crate::stats::sessions::{SessionHint, SessionKey, SessionSecond, SessionSeconds};
 
 /// Histograms and counters of one second.
 #[derive(Debug, Clone)]

@@ -9,20 +9,17 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-use super::counter::Counter;
-use super::counter_line::{CounterLine, NUMBER_MAX};
-use super::damage::{LineFault, StatsDamage};
-use super::file_name::{HOUR_S, StatsFileKind, Stem};
-use super::files::folder_of;
-use super::interval::TENTHS;
-use super::lines::unglued;
-use super::metric::Metric;
+use crate::stats::format::{
+    CounterLine, HOUR_S, LineFault, NUMBER_MAX, StatsDamage, StatsFileKind, Stem, TENTHS,
+    folder_of, unglued,
+};
+use crate::stats::metrics::{Counter, Metric};
 use crate::time::Seconds;
 
 /// The beginning of every line of counters, by which a line after a cut-off one is found.
-pub(super) const LINE_BEGIN: &str = "{\"second\":";
+pub const LINE_BEGIN: &str = "{\"second\":";
 /// The beginning of every line of values, by which a line after a cut-off one is found.
-pub(super) const INTERVAL_BEGIN: &str = "Tag=";
+pub const INTERVAL_BEGIN: &str = "Tag=";
 
 /// What was counted in one second, read back. Values of histograms are in [`History`].
 #[derive(Debug, Clone)]
@@ -116,7 +113,7 @@ pub struct History {
 }
 
 /// The files of a start and hour.
-pub(super) type Files = BTreeMap<StatsFileKind, PathBuf>;
+pub type Files = BTreeMap<StatsFileKind, PathBuf>;
 
 impl History {
     /// Returns whether a sender recorded it. If a sink did, too, returns false.
@@ -318,7 +315,7 @@ fn belongs_to_other_metrics(line: &str, metrics: &[Metric]) -> bool {
 }
 
 /// Returns the files of statistics, grouped by start and hour.
-pub(super) fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
+pub fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
     let mut all: BTreeMap<Stem, Files> = BTreeMap::new();
     let entries = match std::fs::read_dir(folder_of(data)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(all),
@@ -355,10 +352,10 @@ fn whole_lines(path: &Path) -> io::Result<String> {
 }
 
 /// A metric, the second (Unix s), and the values recorded in it.
-pub(super) type Recorded = (Metric, u64, Histogram<u64>);
+pub type Recorded = (Metric, u64, Histogram<u64>);
 
 /// Parses a line of an interval log; `None` for a comment, or for a metric of a newer version.
-pub(super) fn interval_of(line: &str) -> Result<Option<Recorded>, LineFault> {
+pub fn interval_of(line: &str) -> Result<Option<Recorded>, LineFault> {
     if line.is_empty() || line.starts_with(['#', '"']) {
         return Ok(None);
     }

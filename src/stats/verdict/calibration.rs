@@ -5,10 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::counter::Counter;
-use super::history::History;
-use super::metric::Metric;
-use super::summary::{Percentiles, RunSummary};
+use crate::stats::metrics::{Counter, Metric};
+use crate::stats::reading::{History, Percentiles, RunSummary};
 
 const FILE: &str = "calibration.json";
 /// The format version; files with another one are ignored.

@@ -5,7 +5,7 @@ use super::metric_unit::MetricUnit;
 use super::table::table;
 
 /// Significant digits of every histogram: values are accurate within 1%.
-pub(super) const DIGITS: u8 = 2;
+pub const DIGITS: u8 = 2;
 const DAY_US: u64 = 24 * 3600 * 1_000_000;
 
 /// Defines the histograms, in groups. The first group is the one that sinks record.
@@ -25,7 +25,7 @@ macro_rules! metrics {
             $($(#[$doc])+ pub const $group: &[Metric] = &[$(Metric::$variant),*];)*
 
             /// The maximum values, in the order of the table.
-            pub(super) const MAX: &[u64] = &[$($($max),*),*];
+            pub(in crate::stats) const MAX: &[u64] = &[$($($max),*),*];
         }
     };
 }

@@ -76,7 +76,7 @@ pub enum LineFault {
 
 impl StatsDamage {
     /// Returns the damage of a line; `index` is the number of the line, from 0.
-    pub(super) fn line(file: &Path, index: usize, fault: LineFault) -> StatsDamage {
+    pub(in crate::stats) fn line(file: &Path, index: usize, fault: LineFault) -> StatsDamage {
         StatsDamage::Line { file: file.to_owned(), line: index + 1, fault }
     }
 }

@@ -14,17 +14,10 @@ use std::time::Duration;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 
-use super::counter_line::CounterLine;
-use super::file_name::{HOUR_S, StatsFileKind, Stem};
 use super::interval::Interval;
-use super::lines::LineFile;
-use super::metric::Metric;
-use super::sessions::{BatchFile, encode as encode_sessions};
-
-/// Returns the folder of statistics of a data folder, which may not exist.
-pub(super) fn folder_of(data: &Path) -> PathBuf {
-    data.join("stats")
-}
+use crate::stats::format::{CounterLine, HOUR_S, LineFile, StatsFileKind, Stem, folder_of};
+use crate::stats::metrics::Metric;
+use crate::stats::sessions::{BatchFile, encode as encode_sessions};
 
 /// The files of the hour that is being written, and the sum of its seconds for the roll-up.
 #[derive(Debug)]
@@ -73,7 +66,7 @@ pub struct StatsPlace<'a> {
 
 /// Writes the statistics of each second.
 #[derive(Debug)]
-pub(super) struct StatsWriter {
+pub struct StatsWriter {
     folder: PathBuf,
     start: u32,
     replies: Vec<String>,

@@ -3,17 +3,19 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::counter::Counter;
 use super::damage::LineFault;
-use super::interval::TENTHS;
+use crate::stats::metrics::Counter;
 
 /// More than any machine counts in a second (17 terabytes, if it counts bytes), and a time in the
 /// far future. The sum of 2^20 such numbers fits in a `u64`.
-pub(super) const NUMBER_MAX: u64 = 1 << 44;
+pub const NUMBER_MAX: u64 = 1 << 44;
+
+/// Number of parts of a second in which messages are counted, so that stutter shows.
+pub const TENTHS: usize = 10;
 
 /// A line of `*.jsonl`: everything counted in one second. docs/stats-format.md defines it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct CounterLine {
+pub struct CounterLine {
     /// Unix time, s.
     pub second: u64,
     /// Counters by name; those that are 0 are left out.

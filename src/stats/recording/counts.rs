@@ -5,7 +5,7 @@
 //! maximum; here the reader computes these once a second.
 use hdrhistogram::Histogram;
 
-use super::metric::Metric;
+use crate::stats::metrics::Metric;
 
 /// Values below this have a bucket each: twice 10^2 (two significant digits), rounded up to a power
 /// of two.

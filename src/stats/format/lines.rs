@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// An open file of lines, which keeps the length of its whole lines to undo a partial write.
 #[derive(Debug)]
-pub(super) struct LineFile {
+pub struct LineFile {
     file: File,
     whole_bytes: u64,
     /// Whether the file is longer, because part of a line could not be removed.
@@ -16,7 +16,7 @@ pub(super) struct LineFile {
 impl LineFile {
     /// Opens the file `path`, or creates it. If its last line was cut off, the next append ends
     /// that line first.
-    pub(super) fn open(path: &Path) -> io::Result<LineFile> {
+    pub fn open(path: &Path) -> io::Result<LineFile> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let whole_bytes = file.seek(SeekFrom::End(0))?;
         let mut last = *b"\n";
@@ -27,18 +27,18 @@ impl LineFile {
         Ok(LineFile { file, whole_bytes, is_torn: last != *b"\n" })
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.whole_bytes == 0
     }
 
     /// Returns the length up to the end of the last line, for [`LineFile::truncate`].
-    pub(super) fn place(&self) -> u64 {
+    pub fn place(&self) -> u64 {
         self.whole_bytes
     }
 
     /// Appends whole lines. After an error, what was written is removed if possible; otherwise the
     /// next append begins a new line, so that no line is joined to a part of another.
-    pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+    pub fn append(&mut self, lines: &[u8]) -> io::Result<()> {
         self.append_by(lines, |file, lines| file.write_all(lines))
     }
 
@@ -66,7 +66,7 @@ impl LineFile {
     }
 
     /// Removes everything appended after `place`. If that fails, the next append starts a new line.
-    pub(super) fn truncate(&mut self, place: u64) {
+    pub fn truncate(&mut self, place: u64) {
         match self.file.set_len(place) {
             Ok(()) => self.whole_bytes = place,
             Err(_) => self.is_torn = true,
@@ -78,10 +78,7 @@ impl LineFile {
 /// the line written after it: every line starts with `begin`, and is longer.
 ///
 /// Each piece of a line has the number of that line.
-pub(super) fn unglued<'a>(
-    text: &'a str,
-    begin: &'static str,
-) -> impl Iterator<Item = (usize, &'a str)> {
+pub fn unglued<'a>(text: &'a str, begin: &'static str) -> impl Iterator<Item = (usize, &'a str)> {
     text.lines().enumerate().flat_map(move |(number, line)| {
         // A line may end like the beginning of another: base64 can end in `Tag=` or `Tag==`, and
         // nothing follows.

@@ -1,10 +1,16 @@
 //! The names of the files in `stats/`.
+use std::path::{Path, PathBuf};
 
-pub(super) const HOUR_S: u64 = 3600;
+pub const HOUR_S: u64 = 3600;
+
+/// Returns the folder of statistics of a data folder, which may not exist.
+pub fn folder_of(data: &Path) -> PathBuf {
+    data.join("stats")
+}
 
 /// The contents of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum StatsFileKind {
+pub enum StatsFileKind {
     /// The values of each second, by metric.
     Values,
     /// The counters of each second.
@@ -35,7 +41,7 @@ impl StatsFileKind {
 
 /// What the names of the files of a start and hour begin with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Stem {
+pub struct Stem {
     /// The number of the start of sinkd, or of the load.
     pub start: u32,
     /// Whole hours since the Unix epoch.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::counter::Counter;
 use super::files::{StatsPlace, StatsWriter};
 use super::interval::Interval;
 use super::live::Live;
 use super::recorded_names::RecordedNames;
 use super::recorder::Recorder;
 use super::sample::Sample;
+use crate::stats::metrics::Counter;
 use crate::time::SteadyClock;
 
 /// Intervals per worker: one to record into, one for messages whose commit took longer, one to use
