@@ -18,6 +18,7 @@ use super::interval::Interval;
 use crate::stats::format::{CounterLine, HOUR_S, LineFile, StatsFileKind, Stem, folder_of};
 use crate::stats::metrics::Metric;
 use crate::stats::sessions::{BatchFile, encode as encode_sessions};
+use crate::time::Seconds;
 
 /// The files of the hour that is being written, and the sum of its seconds for the roll-up.
 #[derive(Debug)]
@@ -30,8 +31,8 @@ struct Hour {
     total: Box<Interval>,
     /// Whether `total` covers every second of these files, because they are new.
     is_whole: bool,
-    first: u64,
-    last: u64,
+    /// From the first to the last second in `total`.
+    span: Option<Seconds>,
 }
 
 impl Hour {
@@ -117,8 +118,8 @@ impl StatsWriter {
         current
             .write_sessions(interval, &line, &sessions)
             .inspect_err(|_| current.log.truncate(place))?;
-        current.last = current.last.max(interval.second);
-        current.first = current.first.min(interval.second);
+        let second = Seconds::of(interval.second);
+        current.span = Some(current.span.map_or(second, |span| span.hull(second)));
         current.total.merge(interval);
         Ok(())
     }
@@ -157,7 +158,7 @@ impl StatsWriter {
         }
         let total = Box::new(Interval::new(self.replies.len()));
         let (lines, sessions) = (open(StatsFileKind::Counters)?, None);
-        Ok(Hour { hour, log, lines, sessions, total, is_whole, first: u64::MAX, last: 0 })
+        Ok(Hour { hour, log, lines, sessions, total, is_whole, span: None })
     }
 
     /// Deletes the files of hours beyond the retention, including those of earlier starts.
@@ -186,17 +187,16 @@ impl StatsWriter {
         let Some(hour) = self.current.take() else {
             return;
         };
-        if hour.total.is_empty() || !hour.is_whole {
+        let Some(span) = hour.span.filter(|_| hour.is_whole && !hour.total.is_empty()) else {
             return;
-        }
+        };
         let path = self.path(hour.hour, StatsFileKind::HourValues);
         let new = path.with_extension("hlog.new");
-        let mut text = header(hour.first).into_bytes();
-        let (from, length) = (hour.first, hour.last + 1 - hour.first);
-        let done =
-            encode(&hour.total, Duration::from_secs(from), Duration::from_secs(length), &mut text)
-                .and_then(|()| std::fs::write(&new, text))
-                .and_then(|()| std::fs::rename(&new, path));
+        let mut text = header(span.start).into_bytes();
+        let (from, length) = (Duration::from_secs(span.start), Duration::from_secs(span.count()));
+        let done = encode(&hour.total, from, length, &mut text)
+            .and_then(|()| std::fs::write(&new, text))
+            .and_then(|()| std::fs::rename(&new, path));
         if let Err(e) = done {
             // A part of an hour must not be mistaken for the whole hour.
             drop(std::fs::remove_file(new));
@@ -244,7 +244,6 @@ fn encode(
 mod tests {
     use super::*;
     use crate::stats::Counter;
-    use crate::time::Seconds;
 
     fn hour_of(name: &str) -> u64 {
         Stem::parse(name).unwrap().0.hour
