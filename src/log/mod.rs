@@ -36,7 +36,7 @@ pub use files::dropped::{Dropped, DroppedBy};
 pub use files::error::OpenError;
 #[doc(hidden)]
 #[cfg(feature = "testkit")]
-pub use files::event_lines::testkit::check_events;
+pub use files::event_check::check_events;
 pub use files::events_file::EventsFile;
 #[doc(hidden)]
 pub use files::flush_call::FlushCall;

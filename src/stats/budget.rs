@@ -9,6 +9,7 @@ use super::counter::Counter;
 use super::history::{History, Second};
 use super::metric::Metric;
 use super::summary::{Percentiles, RunSummary};
+use super::tenth_span::TenthSpan;
 
 /// A sender that answers within this time works as fast as one connection allows: reading a reply
 /// and writing a command takes two system calls and two wake-ups, 5 to 50 µs. A slower sender does
@@ -108,8 +109,8 @@ pub(super) struct Budget {
 
 impl Budget {
     pub fn of(history: &History, summary: &RunSummary) -> Budget {
-        let Some((first, last)) = summary.span_tenths else { return Budget::default() };
-        let (first_second, last_second) = (first / 10, last / 10);
+        let Some(span) = summary.span else { return Budget::default() };
+        let (first_second, last_second) = (span.first / 10, span.last / 10);
         let seconds: Vec<&Second> =
             history.seconds.range(first_second..=last_second).map(|(_, second)| second).collect();
         let total = |counter: Counter| -> f64 {
@@ -154,9 +155,9 @@ impl Budget {
             transfer_us: transferring_us - transfer_local_us,
             pauses_us: pauses.mean * pauses.count as f64,
             delayed_ack_us: delayed_ack(history, rtt_us),
-            quiet_share: quiet_share(&seconds, (first, last)),
+            quiet_share: quiet_share(&seconds, span),
             active_us: total(Counter::ActiveUs),
-            span_us: (last - first + 1) as f64 * 1e5,
+            span_us: span.count() as f64 * 1e5,
             exchanges,
             bytes_per_s: total(Counter::MessageBytes) / (seconds.len().max(1) as f64),
             rtt_us,
@@ -209,13 +210,13 @@ impl Budget {
 
 /// Returns the part of the span, between the tenths of the first and the last message, in which no
 /// connection was in use.
-fn quiet_share(seconds: &[&Second], (first, last): (u64, u64)) -> f64 {
+fn quiet_share(seconds: &[&Second], span: TenthSpan) -> f64 {
     // Sinks of a fleet may have been active at the same time or one after another; that is unknown.
     let active_us = |second: &&Second| second.counter(Counter::ActiveUs).min(1_000_000);
     let active_us: u64 = seconds.iter().map(active_us).sum();
     // The tenths of the first and the last message may be full of messages or nearly empty. Older
     // versions of sinkd did not record the time in use.
-    let span_us = (last - first).saturating_sub(1) * 100_000;
+    let span_us = (span.last - span.first).saturating_sub(1) * 100_000;
     if active_us == 0 || span_us == 0 {
         return 0.0;
     }

@@ -44,6 +44,7 @@ mod sample;
 mod sessions;
 mod summary;
 mod table;
+mod tenth_span;
 mod verdict;
 
 pub use budget::Shares;
@@ -78,4 +79,5 @@ pub use sessions::{
 pub use summary::{
     BusyShare, MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals,
 };
+pub use tenth_span::TenthSpan;
 pub use verdict::{RecordedAmount, Verdict, VerdictEvidence, VerdictReason};

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::counter::Counter;
 use super::history::History;
 use super::metric::Metric;
+use super::tenth_span::TenthSpan;
 
 /// Messages per second over a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
@@ -105,8 +106,8 @@ pub struct BusyShare {
 pub struct RunSummary {
     /// Sums over all seconds, also those without messages.
     pub totals: RunTotals,
-    /// The first and the last tenth of a second with messages, in tenths since the Unix epoch.
-    pub span_tenths: Option<(u64, u64)>,
+    /// From the first to the last tenth of a second with messages; `None` without messages.
+    pub span: Option<TenthSpan>,
     /// The rate of accepted messages, over the span from the first to the last of them.
     pub rate: MessageRate,
     /// The busy share of the busiest loop.
@@ -163,14 +164,13 @@ impl RunSummary {
                 .sum(),
         };
         let busy = busy_tenths(history);
-        let span_tenths = busy.first().zip(busy.last()).map(|(first, last)| (first.0, last.0));
-        let rate = MessageRate::of(&busy);
-        RunSummary { totals, span_tenths, rate, busy_share: busy_share(history), busy }
+        let (span, rate) = (span_of(&busy), MessageRate::of(&busy));
+        RunSummary { totals, span, rate, busy_share: busy_share(history), busy }
     }
 
     /// Returns the time from the first to the last message, in seconds.
     pub fn seconds(&self) -> f64 {
-        self.span_tenths.map_or(0.0, |(first, last)| (last - first + 1) as f64 / 10.0)
+        self.span.map_or(0.0, |span| span.count() as f64 / 10.0)
     }
 
     /// Returns a histogram of the messages per window, which shows stutter that a mean hides. Exact
@@ -196,7 +196,7 @@ impl RunSummary {
     /// length in tenths of a second. Columns of a second or more start with a second of the clock,
     /// so the first and the last may be partial.
     pub fn course(&self, columns_max: u64) -> (Vec<u64>, u64) {
-        let Some((first, last)) = self.span_tenths else { return (Vec::new(), 1) };
+        let Some(TenthSpan { first, last }) = self.span else { return (Vec::new(), 1) };
         let count = |step: u64| last / step - first / step + 1;
         let steps = (0..18).flat_map(|n| [1, 2, 5].map(|digit| digit * 10_u64.pow(n)));
         let step = steps.into_iter().find(|step| count(*step) <= columns_max).unwrap_or(u64::MAX);
@@ -228,16 +228,16 @@ struct MessageWindows {
 
 impl MessageWindows {
     fn tenths(busy: &[(u64, u64)]) -> MessageWindows {
-        let count = busy.first().zip(busy.last()).map_or(0, |(first, last)| last.0 - first.0 + 1);
+        let count = span_of(busy).map_or(0, TenthSpan::count);
         MessageWindows { count, busy: busy.iter().map(|(_, n)| *n).collect() }
     }
 
     /// Returns the windows that [`RunSummary::throughput`] describes for seconds.
     fn seconds(busy: &[(u64, u64)]) -> MessageWindows {
-        let (Some(first), Some(last)) = (busy.first(), busy.last()) else {
+        let Some(TenthSpan { first, last }) = span_of(busy) else {
             return MessageWindows { count: 0, busy: Vec::new() };
         };
-        let whole = first.0.div_ceil(10)..(last.0 + 1) / 10;
+        let whole = first.div_ceil(10)..(last + 1) / 10;
         let (inside, cut): (Vec<_>, Vec<_>) =
             sums(busy).into_iter().partition(|(second, _)| whole.contains(second));
         let mut count = whole.end.saturating_sub(whole.start);
@@ -262,6 +262,12 @@ impl MessageWindows {
     }
 }
 
+/// Returns the span of the tenths in `busy`.
+fn span_of(busy: &[(u64, u64)]) -> Option<TenthSpan> {
+    let ((first, _), (last, _)) = busy.first().zip(busy.last())?;
+    Some(TenthSpan { first: *first, last: *last })
+}
+
 /// Returns the messages of each second of the clock that has any.
 fn sums(busy: &[(u64, u64)]) -> Vec<(u64, u64)> {
     let mut sums: Vec<(u64, u64)> = Vec::new();
@@ -276,11 +282,9 @@ fn sums(busy: &[(u64, u64)]) -> Vec<(u64, u64)> {
 
 impl MessageRate {
     fn of(busy: &[(u64, u64)]) -> MessageRate {
-        let (Some(first), Some(last)) = (busy.first(), busy.last()) else {
-            return MessageRate::default();
-        };
+        let Some(span) = span_of(busy) else { return MessageRate::default() };
         let messages: u64 = busy.iter().map(|(_, n)| n).sum();
-        let mean = messages as f64 * 10.0 / (last.0 - first.0 + 1) as f64;
+        let mean = messages as f64 * 10.0 / span.count() as f64;
         let max = sums(busy).iter().map(|(_, n)| *n as f64).fold(mean, f64::max);
         let seconds = MessageWindows::seconds(busy);
         // Without a whole second, the run has a single figure.
@@ -342,9 +346,8 @@ mod tests {
     }
 
     fn summary(busy: Vec<(u64, u64)>) -> RunSummary {
-        let span_tenths = busy.first().zip(busy.last()).map(|(first, last)| (first.0, last.0));
-        let rate = MessageRate::of(&busy);
-        RunSummary { busy, span_tenths, rate, ..RunSummary::of(&History::default()) }
+        let (span, rate) = (span_of(&busy), MessageRate::of(&busy));
+        RunSummary { busy, span, rate, ..RunSummary::of(&History::default()) }
     }
 
     #[test]

@@ -138,12 +138,11 @@ impl RunComparison {
 
 fn run(side: &ComparedRun) -> RunFigures<'_> {
     let summary = &side.gathered.summary;
-    let time = |tenth: u64| rfc3339(tenth * 100_000_000);
     RunFigures {
         name: &side.name,
         recorded_by: side.kind.name(),
-        from: summary.span_tenths.map(|(first, _)| time(first)),
-        until: summary.span_tenths.map(|(_, last)| time(last + 1)),
+        from: summary.span.map(|span| rfc3339(span.begin_ns())),
+        until: summary.span.map(|span| rfc3339(span.end_ns())),
         seconds: summary.seconds(),
         totals: summary.totals,
         replies: side.gathered.history.replies(),

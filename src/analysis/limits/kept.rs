@@ -6,7 +6,7 @@ use crate::analysis::error::AnalysisError;
 use crate::analysis::folder::FolderSpans;
 use crate::analysis::folder::holder;
 use crate::analysis::statistics::{RunStatistics, UnrecordedMessages};
-use crate::stats::{Counter, Metric, Percentiles, SenderLimits};
+use crate::stats::{Counter, Metric, Percentiles, SenderLimits, TenthSpan};
 use crate::time::{Seconds, parse_duration};
 use crate::wording::Unexpected;
 
@@ -26,8 +26,8 @@ pub fn window(text: &str) -> Result<u64, Unexpected> {
 pub struct KeptLimits {
     /// The figures of each client and of all clients.
     pub limits: SenderLimits,
-    /// The first and last tenth of a second with an accepted message, counted from the Unix epoch.
-    pub span_tenths: Option<(u64, u64)>,
+    /// From the first to the last tenth of a second with an accepted message.
+    pub span: Option<TenthSpan>,
     /// The lengths of the windows in seconds, as the caller passed them.
     pub windows_s: Vec<u64>,
     /// Forward-paths per message, over all clients.
@@ -65,7 +65,7 @@ impl KeptLimits {
         Ok(KeptLimits {
             messages_not_on_record: messages.saturating_sub(limits.all.messages),
             limits,
-            span_tenths: gathered.summary.span_tenths,
+            span: gathered.summary.span,
             windows_s,
             recipients,
             turned_away: history.total(Counter::TurnedAway),

@@ -101,11 +101,10 @@ pub fn figures(gathered: &RunStatistics) -> Figures<'_> {
         gathered;
     let recorded = |metric: &&Metric| history.histogram(**metric).is_some();
     let metrics = Metric::ALL.iter().filter(recorded);
-    let time = |tenth: u64| rfc3339(tenth * 100_000_000);
     let counters = Counter::ALL.iter().map(|c| (c.tag(), history.total(*c)));
     Figures {
-        from: summary.span_tenths.map(|(first, _)| time(first)),
-        until: summary.span_tenths.map(|(_, last)| time(last + 1)),
+        from: summary.span.map(|span| rfc3339(span.begin_ns())),
+        until: summary.span.map(|span| rfc3339(span.end_ns())),
         seconds: summary.seconds(),
         totals: summary.totals,
         rate: Rates { messages_per_s: summary.rate },

@@ -110,8 +110,8 @@ pub(crate) fn append_event(file: &mut File, event: &Event) -> io::Result<()> {
     file.write_all(if is_torn { [b"\n", &line[..]].concat() } else { line }.as_slice())
 }
 
-/// Rewrites the file as [`event_lines::folded`] does, and adds `newest`. Returns the size of the new
-/// file, which replaces the old one.
+/// Rewrites the file as [`event_lines::folded`] says, and adds `newest`. Returns the size of the
+/// new file, which replaces the old one.
 ///
 /// Costs a read and a write of the file, so callers do it rarely.
 pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Result<u64> {

@@ -4,6 +4,8 @@ pub(crate) mod boot;
 pub(crate) mod disk;
 pub(crate) mod dropped;
 pub(crate) mod error;
+#[cfg(feature = "testkit")]
+pub(crate) mod event_check;
 pub(crate) mod event_lines;
 pub(crate) mod events;
 pub(crate) mod events_file;

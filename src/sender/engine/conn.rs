@@ -3,14 +3,16 @@ use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use super::connection_end::ConnectionEnd;
-use crate::sender::network::{ReceivedRecord, TargetEvent, TargetStream, TargetTls};
+use crate::sender::network::{
+    HandshakeEnd, ReceivedRecord, Sealing, TargetEvent, TargetStream, TargetTls,
+};
 use crate::sender::recording::{ConnectionFailure, SendLedger};
 use crate::sender::scheduling::Readiness;
 use crate::sender::settings::{SendingTls, TlsStart};
 use crate::sender::source::DueMessage;
 use crate::smtp::client::{ClientSession, OutgoingMail};
 use crate::stats::{Counter, Metric};
-use crate::tls::{Failure, Secured};
+use crate::tls::Failure;
 
 /// Maximum number of slices in one write.
 const SLICES_MAX: usize = 64;
@@ -125,14 +127,6 @@ impl TargetConn {
         Ok(is_connected)
     }
 
-    /// Returns the TLS of the connection; `None` before its handshake.
-    fn tls(&mut self) -> Option<&mut TargetTls> {
-        match &mut self.protection {
-            Protection::Tls(tls) => Some(tls),
-            Protection::None | Protection::Planned(_) => None,
-        }
-    }
-
     /// Returns whether a handshake is under way.
     pub fn is_handshaking(&self) -> bool {
         matches!(&self.protection, Protection::Tls(tls) if tls.is_handshaking())
@@ -211,7 +205,7 @@ impl TargetConn {
     }
 
     fn release_held(&mut self) {
-        if let Some(tls) = self.tls() {
+        if let Protection::Tls(tls) = &mut self.protection {
             tls.release_held();
         }
     }
@@ -240,22 +234,19 @@ impl TargetConn {
     fn open(&mut self, buffer: &mut [u8], ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
         let mut at = 0;
         loop {
-            let Some(tls) = self.tls() else { return Ok(()) };
+            let Protection::Tls(tls) = &mut self.protection else { return Ok(()) };
             match tls.next(buffer, &mut at)? {
                 ReceivedRecord::Nothing => return Ok(()),
                 ReceivedRecord::Closed => return Err(self.end_after_close()),
-                ReceivedRecord::Secured(secured) => self.secured(*secured, ledger)?,
+                ReceivedRecord::Secured(secured) => self.secured(secured, ledger)?,
                 ReceivedRecord::Content(place) => self.feed(&buffer[place], ledger)?,
             }
         }
     }
 
     /// Completes the handshake: the session begins, or starts over.
-    fn secured(&mut self, secured: Secured, ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
-        let Secured { records, version, kind, early } = secured;
-        let Some(tls) = self.tls() else { return Ok(()) };
-        tls.secured(records);
-        ledger.secured(tls.started_us, version, kind);
+    fn secured(&mut self, end: HandshakeEnd, ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
+        ledger.secured(end.started_us, end.version, end.kind);
         match self.session.wants_handshake() {
             true => {
                 self.session.lend(&mut ledger.buffers.write);
@@ -263,7 +254,7 @@ impl TargetConn {
             }
             false => self.session.connected(ledger.now_us()),
         }
-        self.feed(&early, ledger)
+        self.feed(&end.early, ledger)
     }
 
     /// Returns how the connection ended if the target closed its side.
@@ -327,7 +318,7 @@ impl TargetConn {
                 }
                 continue;
             }
-            if tls.is_handshaking() || !self.session.has_output() {
+            if !self.session.has_output() {
                 break;
             }
             if written > TURN_BYTES_MAX {
@@ -335,7 +326,10 @@ impl TargetConn {
             }
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let pieces = self.session.slices(&mut slices);
-            tls.seal(&slices[..pieces], &mut ledger.buffers.sealing)?;
+            if tls.seal(&slices[..pieces], &mut ledger.buffers.sealing)? == Sealing::AfterHandshake
+            {
+                break;
+            }
         }
         self.session.return_buffer(&mut ledger.buffers.write);
         Ok(TurnNeeds::Event)

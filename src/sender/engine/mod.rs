@@ -16,7 +16,7 @@ use super::network::{KernelNetwork, Network, Pause, TargetEvent};
 use super::recording::{ConnectionFailure, FailureExample, FailureKind, SendLedger, SendingError};
 use super::scheduling::{
     Assignment, BySlot, ConnectionSlot, ConnectionStep, EarlyEnd, ExclusiveReason, NewConnection,
-    Readiness, Scheduler, WantedMessage,
+    NextAttempt, Readiness, Scheduler, WantedMessage,
 };
 use super::settings::SendingSettings;
 use super::shared::SharedRun;
@@ -263,7 +263,7 @@ impl<'a, N: Network> Engine<'a, N> {
     fn back_off(&mut self, why: &ConnectionFailure, requested_ns: u64) {
         self.notify_others();
         self.observe_others();
-        if self.scheduler.back_off(requested_ns, self.ledger.now_ns()) {
+        if self.scheduler.back_off(requested_ns, self.ledger.now_ns()) == NextAttempt::Never {
             let address = self.settings.address.clone();
             self.give_up(SendingError::Unreachable { address, source: why.clone() });
         }

@@ -13,6 +13,7 @@ use std::io::{self, IoSlice};
 use super::stream::TargetStream;
 use crate::tls::{
     CONTENT_BYTES_MAX, ClientHandshake, ClientStep, Connector, Failure, Opened, Records, Secured,
+    SessionKind,
 };
 
 /// Octets sealed at once: a few records, so that a large message is not held in memory twice.
@@ -45,13 +46,33 @@ pub struct TargetTls {
     /// For each record in `sealed`: its end there, and the number of session octets in it.
     records: VecDeque<(usize, usize)>,
     /// When the handshake began, in µs.
+    started_us: u64,
+}
+
+/// Whether octets were sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealing {
+    /// They were.
+    Done,
+    /// None: the handshake is in progress.
+    AfterHandshake,
+}
+
+/// The end of a handshake. From now on there are records.
+pub struct HandshakeEnd {
+    /// For example `TLSv1.3`.
+    pub version: &'static str,
+    pub kind: SessionKind,
+    /// Content that arrived with the end of the handshake.
+    pub early: Vec<u8>,
+    /// When the handshake began, in µs.
     pub started_us: u64,
 }
 
 /// The result of reading the next record.
 pub enum ReceivedRecord {
     /// The handshake is done.
-    Secured(Box<Secured>),
+    Secured(HandshakeEnd),
     /// Content, at this place in the buffer.
     Content(std::ops::Range<usize>),
     /// No complete record; its beginning is kept.
@@ -102,40 +123,57 @@ impl TargetTls {
         self.held.clear();
     }
 
-    /// Reads the next record in `buffer` from `at` on, and advances `at` past it.
+    /// Reads the next record in `buffer` from `at` on, and advances `at` past it. After an error,
+    /// TLS is closed.
     pub fn next(&mut self, buffer: &mut [u8], at: &mut usize) -> Result<ReceivedRecord, Failure> {
-        if self.is_handshaking() {
-            return self.advance(buffer, at);
+        match std::mem::replace(&mut self.layer, Layer::Closed) {
+            Layer::Handshake(handshake) => self.advance(handshake, buffer, at),
+            Layer::Records(records) => self.open(records, buffer, at),
+            Layer::Closed => Err(Failure::CutOff),
         }
-        loop {
-            let Layer::Records(records) = &mut self.layer else {
-                return Ok(ReceivedRecord::Nothing);
-            };
+    }
+
+    fn open(
+        &mut self,
+        mut records: Box<Records>,
+        buffer: &mut [u8],
+        at: &mut usize,
+    ) -> Result<ReceivedRecord, Failure> {
+        let received = loop {
             match records.open(&mut buffer[*at..]) {
                 Ok(Opened::Content { place, octets }) => {
                     let content = *at + place.start..*at + place.end;
                     *at += octets;
-                    return Ok(ReceivedRecord::Content(content));
+                    break ReceivedRecord::Content(content);
                 }
                 Ok(Opened::Nothing { octets }) => *at += octets,
-                Ok(Opened::Incomplete) => return Ok(self.hold(buffer, at)),
-                Ok(Opened::Closed) => return Ok(ReceivedRecord::Closed),
+                Ok(Opened::Incomplete) => break self.hold(buffer, at),
+                Ok(Opened::Closed) => break ReceivedRecord::Closed,
                 Err(failure) => {
                     records.alert(failure, &mut self.sealed);
-                    self.layer = Layer::Closed;
                     return Err(failure);
                 }
             }
-        }
+        };
+        self.layer = Layer::Records(records);
+        Ok(received)
     }
 
-    fn advance(&mut self, buffer: &mut [u8], at: &mut usize) -> Result<ReceivedRecord, Failure> {
-        let layer = std::mem::replace(&mut self.layer, Layer::Closed);
-        let Layer::Handshake(handshake) = layer else { return Ok(ReceivedRecord::Nothing) };
+    fn advance(
+        &mut self,
+        handshake: ClientHandshake,
+        buffer: &mut [u8],
+        at: &mut usize,
+    ) -> Result<ReceivedRecord, Failure> {
         let (used, step) = handshake.advance(&mut buffer[*at..], &mut self.sealed);
         *at += used;
         match step? {
-            ClientStep::Done(secured) => Ok(ReceivedRecord::Secured(secured)),
+            ClientStep::Done(secured) => {
+                let Secured { records, version, kind, early } = *secured;
+                self.layer = Layer::Records(Box::new(records));
+                let started_us = self.started_us;
+                Ok(ReceivedRecord::Secured(HandshakeEnd { version, kind, early, started_us }))
+            }
             ClientStep::Blocked(handshake) => {
                 self.layer = Layer::Handshake(handshake);
                 Ok(self.hold(buffer, at))
@@ -150,19 +188,20 @@ impl TargetTls {
         ReceivedRecord::Nothing
     }
 
-    /// Switches from the handshake to records.
-    pub fn secured(&mut self, records: Records) {
-        self.layer = Layer::Records(Box::new(records));
-    }
-
     /// Seals octets of `slices`, up to one batch. No sealed octets may be pending.
+    ///
+    /// Errors: TLS is closed, or a key was used up.
     pub fn seal(
         &mut self,
         slices: &[IoSlice<'_>],
         room: &mut SealingBuffers,
-    ) -> Result<(), Failure> {
+    ) -> Result<Sealing, Failure> {
         assert!(!self.has_sealed(), "records leave in their order");
-        let Layer::Records(records) = &mut self.layer else { return Ok(()) };
+        let records = match &mut self.layer {
+            Layer::Records(records) => records,
+            Layer::Handshake(_) => return Ok(Sealing::AfterHandshake),
+            Layer::Closed => return Err(Failure::CutOff),
+        };
         if self.sealed.capacity() == 0 {
             self.sealed = std::mem::take(&mut room.sealed);
         }
@@ -182,7 +221,8 @@ impl TargetTls {
                 false => room.joined.extend_from_slice(piece),
             }
         }
-        push(records, &room.joined, &mut self.sealed, &mut self.records)
+        push(records, &room.joined, &mut self.sealed, &mut self.records)?;
+        Ok(Sealing::Done)
     }
 
     /// Writes once. Returns the number of session octets in the records that are now completely
@@ -321,11 +361,7 @@ mod tests {
             let held = tls.lend_held(&mut buffer).unwrap();
             let Ok(n) = stream.read(&mut buffer[held..]) else { continue };
             tls.release_held();
-            if let ReceivedRecord::Secured(secured) =
-                tls.next(&mut buffer[..held + n], &mut 0).unwrap()
-            {
-                tls.secured(secured.records);
-            }
+            tls.next(&mut buffer[..held + n], &mut 0).unwrap();
         }
         let records = records.unwrap();
         (tls, stream, Target { socket, records, unread })
@@ -347,7 +383,7 @@ mod tests {
                     skipped -= skip;
                     IoSlice::new(&piece[skip..])
                 });
-                tls.seal(&rest, &mut room).unwrap();
+                assert_eq!(tls.seal(&rest, &mut room).unwrap(), Sealing::Done);
             }
             counted += tls.write(&mut stream, &mut room).unwrap();
             found.extend(target.content());
@@ -355,6 +391,17 @@ mod tests {
         }
         assert!(found == all);
         assert!(room.sealed.capacity() > 0, "room is given back");
+    }
+
+    #[test]
+    fn nothing_is_sealed_or_opened_after_the_end() {
+        let (mut tls, _stream, _target) = established();
+        // A record that cannot be read closes TLS, with an alert.
+        assert!(tls.next(&mut [0; 64], &mut 0).is_err());
+        tls.sealed.clear();
+        let sealed = tls.seal(&[IoSlice::new(b"NOOP")], &mut SealingBuffers::default());
+        assert_eq!(sealed, Err(Failure::CutOff));
+        assert!(tls.next(&mut [], &mut 0).is_err());
     }
 
     #[test]

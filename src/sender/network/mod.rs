@@ -7,7 +7,7 @@ mod kernel;
 mod output_buffers;
 mod stream;
 
-pub(super) use conn_tls::{ReceivedRecord, TargetTls};
+pub(super) use conn_tls::{HandshakeEnd, ReceivedRecord, Sealing, TargetTls};
 pub(super) use kernel::{KernelNetwork, Network, Pause, TargetEvent};
 pub(super) use output_buffers::OutputBuffers;
 pub(super) use stream::TargetStream;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::content::ReplayContent;
 use super::pace::{Departures, ReplayPace};
 use super::plan::{Departure, ReplayPlan};
-use super::recipient_verdict::RecipientVerdict;
+use super::recipient_verdict::{AnsweredRecipients, RecipientVerdict, RestOfRecipients};
 use super::resume::Resume;
 use super::resume_error::ResumeError;
 use super::resume_log::ResumeLog;
@@ -87,7 +87,7 @@ struct MessageInProgress {
     /// The number of attempts, including this one.
     tries: u32,
     remaining: Remaining,
-    answered: (u32, u32),
+    answered: AnsweredRecipients,
 }
 
 /// The next message to hand out.
@@ -192,8 +192,12 @@ impl<'a> Feed<'a> {
             self.tally.add_listed(ReplayCount::PossibleDuplicates, || id.to_string());
         }
         let due = self.due_message(due_ns, lane);
-        let in_progress =
-            MessageInProgress { slot: it.slot, tries: 1, remaining, answered: (0, 0) };
+        let in_progress = MessageInProgress {
+            slot: it.slot,
+            tries: 1,
+            remaining,
+            answered: AnsweredRecipients::default(),
+        };
         self.in_progress.insert(due.ticket, in_progress);
         Some(due)
     }
@@ -222,17 +226,22 @@ impl<'a> Feed<'a> {
 
     /// Handles the final answer for all recipients, or the fact that nothing was sent.
     fn answered(&mut self, it: MessageInProgress, verdict: RecipientVerdict) {
-        let RecipientVerdict { accepted, rejected, remaining, is_not_sent, .. } = verdict;
-        let answered = (it.answered.0 + accepted, it.answered.1 + rejected);
+        let RecipientVerdict { answered, remaining, rest } = verdict;
+        let AnsweredRecipients { accepted, rejected } = answered;
+        let is_not_sent = rest == RestOfRecipients::NotSent;
+        let answered = AnsweredRecipients {
+            accepted: it.answered.accepted + accepted,
+            rejected: it.answered.rejected + rejected,
+        };
         let id = it.slot.id();
         self.tally.add(ReplayCount::RecipientsAccepted, accepted.into());
         self.tally.add(ReplayCount::RecipientsRejected, rejected.into());
-        if accepted > 0 && it.answered.0 == 0 {
+        if accepted > 0 && it.answered.accepted == 0 {
             self.tally.add(ReplayCount::Octets, it.slot.facts().message_bytes.into());
         }
         if remaining.is_empty() {
             self.resume_log.done(id);
-            return self.end(id, &answered);
+            return self.end(id, answered);
         }
         let is_all = it.remaining.is_none() && accepted + rejected == 0;
         let remaining: Remaining = (!is_all).then_some(remaining.into());
@@ -249,8 +258,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    fn end(&self, id: MessageId, (accepted, rejected): &(u32, u32)) {
-        match (accepted, rejected) {
+    fn end(&self, id: MessageId, answered: AnsweredRecipients) {
+        match (answered.accepted, answered.rejected) {
             (_, 0) => self.tally.add(ReplayCount::Accepted, 1),
             (0, _) => self.tally.add_listed(ReplayCount::Rejected, || id.to_string()),
             _ => self.tally.add_listed(ReplayCount::PartlyAccepted, || id.to_string()),
@@ -329,11 +338,11 @@ impl Source for Feed<'_> {
             return self.resume_log.record_end(self.now_ns, self.in_progress.len());
         }
         let verdict = RecipientVerdict::of(outcome, it.remaining.as_deref());
-        if verdict.is_unknown {
+        if verdict.rest == RestOfRecipients::Unknown {
             let id = it.slot.id();
             self.resume_log.unknown(id, &verdict.remaining);
-            self.tally.add(ReplayCount::RecipientsAccepted, verdict.accepted.into());
-            self.tally.add(ReplayCount::RecipientsRejected, verdict.rejected.into());
+            self.tally.add(ReplayCount::RecipientsAccepted, verdict.answered.accepted.into());
+            self.tally.add(ReplayCount::RecipientsRejected, verdict.answered.rejected.into());
             self.tally.add_listed(ReplayCount::Unknown, || id.to_string());
         } else {
             self.answered(it, verdict);

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use super::ahead::ReadAhead;
+use super::recipient_verdict::AnsweredRecipients;
 use super::sent_before::Remaining;
 use crate::log::Slot;
 use crate::sender::clock::nanos;
@@ -31,8 +32,8 @@ pub struct PendingRetry {
     pub tries: u32,
     /// The recipients that remain.
     pub remaining: Remaining,
-    /// The numbers of recipients for whom the message was accepted and rejected so far.
-    pub answered: (u32, u32),
+    /// The recipients that the target has answered for so far.
+    pub answered: AnsweredRecipients,
     /// Whether the last attempt sent nothing, because the connection failed.
     pub is_not_sent: bool,
 }
@@ -87,7 +88,13 @@ mod tests {
 
     fn pending(tries: u32) -> PendingRetry {
         let slot = slot(MessageId { segment: 1, slot: tries });
-        PendingRetry { slot, tries, remaining: None, answered: (0, 0), is_not_sent: false }
+        PendingRetry {
+            slot,
+            tries,
+            remaining: None,
+            answered: AnsweredRecipients::default(),
+            is_not_sent: false,
+        }
     }
 
     #[test]

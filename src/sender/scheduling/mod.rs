@@ -18,6 +18,7 @@ pub(super) use decision::{
     Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
     NewConnection, OwnerRequest, SilenceLimit, SilentConnection,
 };
+pub(super) use patience::NextAttempt;
 pub(super) use pool::{EarlyEnd, PooledConnection, Readiness};
 pub(super) use scheduler::Scheduler;
 pub(super) use waiting::WantedMessage;

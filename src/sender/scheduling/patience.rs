@@ -19,6 +19,15 @@ pub enum OtherConnections {
     NoneUseful,
 }
 
+/// Whether to keep trying a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextAttempt {
+    /// After the pause.
+    Later,
+    /// Never: connections have failed for too long, and none was useful.
+    Never,
+}
+
 /// What one thread knows about failed connections.
 #[derive(Debug)]
 pub struct FailedConnections {
@@ -58,23 +67,26 @@ impl FailedConnections {
         self.backoff.map(|backoff| backoff.retry_ns)
     }
 
-    /// Records that a connection requested at `requested_ns` failed before it was useful. Returns
-    /// whether to give up the target.
+    /// Records that a connection requested at `requested_ns` failed before it was useful.
     pub fn record_failure(
         &mut self,
         requested_ns: u64,
         now_ns: u64,
         others: OtherConnections,
-    ) -> bool {
+    ) -> NextAttempt {
         let failures = self.backoff.map_or(0, |backoff| backoff.failures);
         let pause = BACKOFF * (1 << failures.min(DOUBLINGS_MAX));
         self.backoff = Some(Backoff { failures: failures + 1, retry_ns: now_ns + nanos(pause) });
         if others == OtherConnections::SomeUseful {
             self.stop_failing(now_ns);
-            return false;
+            return NextAttempt::Later;
         }
         self.failing_ns.get_or_insert(requested_ns);
-        self.failed_for(now_ns) >= self.patience
+        if self.failed_for(now_ns) >= self.patience {
+            NextAttempt::Never
+        } else {
+            NextAttempt::Later
+        }
     }
 
     /// Returns whether connections have failed for a second or more, with no useful one since.
@@ -116,20 +128,24 @@ mod tests {
 
     const S: u64 = 1_000_000_000;
 
+    fn fail(patience: &mut FailedConnections, requested_ns: u64, now_ns: u64) -> NextAttempt {
+        patience.record_failure(requested_ns, now_ns, OtherConnections::NoneUseful)
+    }
+
     #[test]
     fn pauses_double_up_to_a_bound_and_begin_anew() {
         let mut patience = FailedConnections::new(Duration::from_secs(3600));
         assert!(patience.allows(0) && patience.retry_ns().is_none());
         let mut now_ns = S;
         for pause_ms in [50, 100, 200, 400, 800, 1600, 3200, 3200] {
-            assert!(!patience.record_failure(now_ns, now_ns, OtherConnections::NoneUseful));
+            assert_eq!(fail(&mut patience, now_ns, now_ns), NextAttempt::Later);
             now_ns += pause_ms * 1_000_000;
             assert_eq!(patience.retry_ns(), Some(now_ns));
             assert!(patience.allows(now_ns) && !patience.allows(now_ns - 1));
         }
         patience.record_useful(now_ns);
         assert!(patience.retry_ns().is_none());
-        assert!(!patience.record_failure(now_ns, now_ns, OtherConnections::NoneUseful));
+        assert_eq!(fail(&mut patience, now_ns, now_ns), NextAttempt::Later);
         assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
     }
 
@@ -143,18 +159,16 @@ mod tests {
             let (what, when) = event.split_at(1);
             let (when, is_over) = (when.trim_end_matches('!'), when.ends_with('!'));
             let now_ns = when.parse::<u64>().unwrap() * S;
-            let given_up = match what {
-                "f" => patience.record_failure(now_ns, now_ns, OtherConnections::NoneUseful),
-                "l" => {
-                    patience.record_failure(now_ns - 5 * S, now_ns, OtherConnections::NoneUseful)
-                }
+            let next = match what {
+                "f" => fail(&mut patience, now_ns, now_ns),
+                "l" => fail(&mut patience, now_ns - 5 * S, now_ns),
                 "s" => patience.record_failure(now_ns, now_ns, OtherConnections::SomeUseful),
                 _ => {
                     patience.record_useful(now_ns);
-                    false
+                    NextAttempt::Later
                 }
             };
-            assert_eq!(given_up, is_over, "{story}: {event}");
+            assert_eq!(next == NextAttempt::Never, is_over, "{story}: {event}");
         }
     }
 
@@ -162,13 +176,13 @@ mod tests {
     fn a_target_is_lost_when_it_fails_for_a_second_and_serves_no_thread() {
         let mut patience = FailedConnections::new(Duration::from_secs(10));
         assert!(!patience.is_failing(100 * S));
-        patience.record_failure(S, S, OtherConnections::NoneUseful);
+        fail(&mut patience, S, S);
         assert!(!patience.is_failing(2 * S - 1) && patience.is_failing(2 * S));
         patience.record_useful_elsewhere(2 * S);
         assert!(!patience.is_failing(3 * S - 1) && patience.is_failing(3 * S));
         // A target that serves other threads is not given up either.
-        assert!(!patience.record_failure(11 * S, 11 * S, OtherConnections::NoneUseful));
-        assert!(patience.record_failure(12 * S, 12 * S, OtherConnections::NoneUseful));
+        assert_eq!(fail(&mut patience, 11 * S, 11 * S), NextAttempt::Later);
+        assert_eq!(fail(&mut patience, 12 * S, 12 * S), NextAttempt::Never);
         patience.record_useful(13 * S);
         assert!(!patience.is_failing(100 * S) && patience.allows(13 * S));
     }

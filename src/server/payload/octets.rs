@@ -1,4 +1,6 @@
 //! Where the octets of a payload are until they are committed, and how they get there.
+use std::num::NonZero;
+
 use crate::log::{Commit, NoRoom, Reservation, SizeBasis, SlotFacts, Writer};
 
 use super::pool::{Buffer, TransferPool};
@@ -48,11 +50,19 @@ impl PayloadOctets {
 
     /// Sets the expected size, at most `max`. `declared`: SIZE of MAIL; `chunk`: size of the first
     /// chunk; `guess`: size of the session's previous payload.
-    pub fn expect(&mut self, declared: Option<u64>, chunk: u64, guess: u64, max: u64) {
-        let declared = declared.map_or(0, |size| size + size / 128 + WIRE_SLACK_BYTES).max(chunk);
+    pub fn expect(
+        &mut self,
+        declared: Option<u64>,
+        chunk: Option<NonZero<u64>>,
+        guess: Option<NonZero<u32>>,
+        max: u64,
+    ) {
+        let declared = declared.map_or(0, |size| size + size / 128 + WIRE_SLACK_BYTES);
+        // `None` is 0 in memory, so this costs no branch.
+        let declared = NonZero::new(declared.max(chunk.map_or(0, NonZero::get)));
         (self.expected_bytes, self.basis) = match declared {
-            0 => (guess.min(max), SizeBasis::Guessed),
-            octets => (octets.min(max), SizeBasis::Declared),
+            Some(octets) => (octets.get().min(max), SizeBasis::Declared),
+            None => (guess.map_or(0, |bytes| bytes.get().into()).min(max), SizeBasis::Guessed),
         };
     }
 

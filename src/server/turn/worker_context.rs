@@ -11,7 +11,7 @@ use super::clock::RoundClock;
 use super::worker_tls::WorkerTls;
 use crate::server::log_throttle::LogThrottle;
 use crate::server::payload::{Buffer, Orphan, Storage, Transfer};
-use crate::server::recording::Ledger;
+use crate::server::recording::{Ledger, RoundKind};
 use crate::server::runs::MarkSender;
 use crate::server::transcripts::Transcripts;
 
@@ -167,9 +167,8 @@ impl WorkerContext {
         self.storage.record_unsent(id, self.clock.unix_ns());
     }
 
-    /// Begins a round. Returns whether queue lengths should be sampled: once a second, for
-    /// statistics.
-    pub fn begin_round(&mut self) -> bool {
+    /// Begins a round.
+    pub fn begin_round(&mut self) -> RoundKind {
         let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
         self.ledger.measurements.begin_round(now_us, unix_ns, &mut self.workspace.tally)
     }

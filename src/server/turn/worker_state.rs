@@ -16,7 +16,7 @@ use super::transactions::follow_transactions;
 use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Flow, TurnEnd};
 use crate::server::listening::Stream;
-use crate::server::recording::{Counters, Doing, Measurements};
+use crate::server::recording::{Counters, Doing, Measurements, RoundKind};
 use crate::server::shutdown::Stop;
 use crate::server::transcripts::Transcripts;
 
@@ -251,9 +251,8 @@ impl WorkerState {
         self.worker.poll_orphans();
     }
 
-    /// Begins a round. Returns whether queue lengths should be sampled: once a second, for
-    /// statistics.
-    pub fn begin_round(&mut self) -> bool {
+    /// Begins a round.
+    pub fn begin_round(&mut self) -> RoundKind {
         self.worker.begin_round()
     }
 

@@ -20,7 +20,7 @@ use crate::server::listening::{
     is_urgent,
 };
 use crate::server::log_throttle::LogThrottle;
-use crate::server::recording::{Counters, Doing};
+use crate::server::recording::{Counters, Doing, RoundKind};
 
 /// Events received from the kernel per wake-up.
 const EVENTS_MAX: usize = 1024;
@@ -123,7 +123,7 @@ impl Worker {
         // The first round has no events. `wake` has one call, so that it is inlined: as a call of
         // its own it costs 25 instructions a round.
         loop {
-            if self.table.wake(clock.elapsed_ns()) {
+            if self.table.wake(clock.elapsed_ns()) == RoundKind::FirstOfSecond {
                 let waiting = self.intake.acceptors.queue_length();
                 self.table.state.measurements().accept_queue(waiting);
             }

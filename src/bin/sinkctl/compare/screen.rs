@@ -45,10 +45,10 @@ pub fn print(compared: &RunComparison, out: &mut Out) -> anyhow::Result<()> {
 fn head(side: &ComparedRun, whole: usize, out: &mut Out) -> anyhow::Result<()> {
     let ComparedRun { letter, name, kind, gathered, .. } = side;
     writeln!(out, "{letter}: {name}, recorded by a {}", kind.name())?;
-    if let Some((first, last)) = gathered.summary.span_tenths {
-        let time = |tenth: u64| crate::base::print::rfc3339(tenth * 100_000_000)[..21].to_owned();
+    if let Some(span) = gathered.summary.span {
+        let time = |unix_ns: u64| crate::base::print::rfc3339(unix_ns)[..21].to_owned();
         let seconds = gathered.summary.seconds();
-        let (from, until) = (time(first), time(last + 1));
+        let (from, until) = (time(span.begin_ns()), time(span.end_ns()));
         writeln!(out, "   {from}Z to {until}Z, {seconds:.1} s, {whole} s of it compared")?;
     }
     let verdict = &gathered.verdict;

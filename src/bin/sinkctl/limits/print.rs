@@ -13,9 +13,9 @@ use crate::base::print::rfc3339;
 pub fn text(kept: &KeptLimits, top: usize, out: &mut Out) -> anyhow::Result<()> {
     let all = &kept.limits.all;
     if all.connections > 0 {
-        if let Some((first, last)) = kept.span_tenths {
-            let time = |tenth: u64| rfc3339(tenth * 100_000_000);
-            writeln!(out, "{}Z to {}Z", &time(first)[..21], &time(last + 1)[..21])?;
+        if let Some(span) = kept.span {
+            let (from, until) = (rfc3339(span.begin_ns()), rfc3339(span.end_ns()));
+            writeln!(out, "{}Z to {}Z", &from[..21], &until[..21])?;
         }
         writeln!(out, "{}", counts(kept))?;
         writeln!(out, "\n{}", overall(kept).trim_fmt())?;

@@ -1,6 +1,6 @@
 //! Plots over time: rate, open connections, event loops.
 use sinkd::plot::{Hint, LinePlot, LineSeries, PlotUnit, Scale};
-use sinkd::stats::{BusyShare, Counter};
+use sinkd::stats::{BusyShare, Counter, TenthSpan};
 
 use super::figure::{Figure, FigureTexts, Width, moment};
 use super::time_axis::{axis, middle, notes, span_of, time_axis};
@@ -42,7 +42,7 @@ impl Curve {
     /// the span is too long for that, or the curve has fewer than two points.
     fn of_tenths(run: &ReportData) -> Option<Curve> {
         let span = run.span().filter(|span| span.count() <= TENTHS_SPAN_MAX)?;
-        let (first, last) = run.summary.span_tenths?;
+        let TenthSpan { first, last } = run.summary.span?;
         let tenths = span.iter().flat_map(|second| (0..10).map(move |i| (second, i)));
         let of = |second, i: usize| run.history.seconds.get(&second).map_or(0, |s| s.tenths[i]);
         let points: Vec<Point> = tenths
@@ -96,7 +96,7 @@ impl Curve {
 }
 
 pub fn rate(run: &ReportData) -> Option<Figure> {
-    run.summary.span_tenths?;
+    run.summary.span?;
     let messages = |second: &sinkd::stats::Second| second.counter(Counter::Messages) as f64;
     let course = Curve::of_tenths(run).or_else(|| Curve::of(run, messages))?;
     let lines = LinePlot {

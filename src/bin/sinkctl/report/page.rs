@@ -101,11 +101,11 @@ pub fn page(run: &ReportData, title: Option<&str>, parts: &[ReportSection]) -> S
 
 /// Formats the span of the run.
 fn span(run: &ReportData) -> String {
-    let Some((first, last)) = run.summary.span_tenths else {
+    let Some(span) = run.summary.span else {
         return String::new();
     };
-    let time = |tenths: u64| rfc3339(tenths * 100_000_000)[..21].replace('T', " ");
-    let (from, until) = (time(first), time(last + 1));
+    let time = |unix_ns: u64| rfc3339(unix_ns)[..21].replace('T', " ");
+    let (from, until) = (time(span.begin_ns()), time(span.end_ns()));
     // If the span lies within one day, the date is shown once.
     let until = if from[..10] == until[..10] { &until[11..] } else { &until[..] };
     let length = seconds(run.summary.seconds());
@@ -237,7 +237,7 @@ fn tls_failed(run: &ReportData) -> Option<String> {
 /// Returns the rates; none without messages, or if all of them arrived within a single tenth of a
 /// second, which is too short.
 fn rates(run: &ReportData) -> Vec<Tile> {
-    if run.summary.span_tenths.is_none_or(|(first, last)| first == last) {
+    if run.summary.span.is_none_or(|span| span.count() == 1) {
         return Vec::new();
     }
     let rate = run.summary.rate;

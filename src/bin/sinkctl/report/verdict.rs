@@ -19,7 +19,7 @@ pub struct VerdictSection {
 
 /// Returns the section; `None` for a run without messages.
 pub fn verdict(run: &ReportData) -> Option<VerdictSection> {
-    run.summary.span_tenths?;
+    run.summary.span?;
     let found = &run.verdict;
     let share =
         |name: &str, share: f64| (format!("time of the {name}"), PlotUnit::Share.text(share));

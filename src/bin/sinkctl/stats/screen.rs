@@ -149,7 +149,7 @@ fn course(summary: &RunSummary, notes: &[TimelineNote], out: &mut Out) -> anyhow
     // Not a rate: for columns shorter than a second, it could exceed the highest second.
     let most = PlotUnit::Number.text(most as f64);
     writeln!(out, "over time   |{spark}|  {length} each, at most {most}")?;
-    let first = summary.span_tenths.map_or(0, |(first, _)| first);
+    let first = summary.span.map_or(0, |span| span.first);
     let row = super::notes::row(notes, first, tenths, sums.len());
     Ok(row.map_or(Ok(()), |row| {
         writeln!(out, "            |{}|  [ run ^ mark", printable_line(&row))

@@ -11,7 +11,7 @@ use super::decision::{
     Closed, Closing, ConnectionStep, Continuation, Meaning, OwnerRequest, SilenceLimit,
     SilentConnection,
 };
-use super::patience::{FailedConnections, OtherConnections};
+use super::patience::{FailedConnections, NextAttempt, OtherConnections};
 use super::pool::{ConnectionPool, EarlyEnd, PooledConnection, Readiness};
 use super::progress::{Progress, TargetAtEnd};
 use super::time_limits::TimeLimits;
@@ -216,10 +216,9 @@ impl<M> Scheduler<M> {
         self.patience.record_useful_elsewhere(at_ns);
     }
 
-    /// Records that a connection requested at `requested_ns` was useless. Returns whether to give
-    /// up the target.
+    /// Records that a connection requested at `requested_ns` was useless.
     #[cold]
-    pub fn back_off(&mut self, requested_ns: u64, now_ns: u64) -> bool {
+    pub fn back_off(&mut self, requested_ns: u64, now_ns: u64) -> NextAttempt {
         let others = if self.has_useful_connection(now_ns) {
             OtherConnections::SomeUseful
         } else {

@@ -100,7 +100,7 @@ fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
         assert!(scheduler.wants_connection(now_ns), "{story:?}: {what}{at_ms}");
         let slot = scheduler.reserve();
         scheduler.record_request(slot, None, now_ns);
-        let mut is_done = false;
+        let mut next = NextAttempt::Later;
         if *what == "u" {
             scheduler.record_greeting(slot);
             scheduler.add(due_message(*at_ms, None), ());
@@ -110,9 +110,9 @@ fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
         } else {
             let closed = scheduler.record_end(slot, Closing::Failed, now_ns).unwrap();
             assert_eq!((closed.meaning, closed.was_useful), (Meaning::TargetFailed, false));
-            is_done = scheduler.back_off(closed.pooled.requested_ns, now_ns);
+            next = scheduler.back_off(closed.pooled.requested_ns, now_ns);
         }
-        assert_eq!(is_done, pause_ms.is_none(), "{story:?}: {what}{at_ms}");
+        assert_eq!(next == NextAttempt::Never, pause_ms.is_none(), "{story:?}: {what}{at_ms}");
         let Some(pause_ms) = pause_ms else { return };
         let next_ns = now_ns + pause_ms * MS;
         assert!(scheduler.wants_connection(next_ns), "{story:?}: {what}{at_ms}");
@@ -151,7 +151,7 @@ fn a_target_that_serves_another_connection_is_not_given_up() {
     scheduler.add(due_message(1, None), ());
     assert_eq!(begins(&mut scheduler, slots[0], 0), Some(1));
     for second in [0, 100, 200] {
-        assert!(!scheduler.back_off(second * S, second * S), "{second} s");
+        assert_eq!(scheduler.back_off(second * S, second * S), NextAttempt::Later, "{second} s");
     }
 }
 

@@ -5,6 +5,7 @@ use crate::stats::{Counter, Metric, Recorder};
 use crate::tls::Failure;
 
 use super::{Measurements, ROUNDS_KNOWN};
+use crate::server::recording::round_kind::RoundKind;
 use crate::server::time_spent::{ConnectionState, TimeSpent};
 
 /// Limit on the seconds that one wake-up ends, one by one. If more have passed, the machine was
@@ -18,9 +19,14 @@ impl Measurements {
         self.lateness.sleeps(self.wake_us, wait_ms);
     }
 
-    /// Begins a round. Returns true for the first round of a second, if there is a recorder.
-    pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut CommandTally) -> bool {
-        let Some(recorder) = &mut self.recorder else { return false };
+    /// Begins a round.
+    pub fn begin_round(
+        &mut self,
+        now_us: u64,
+        unix_ns: u64,
+        tally: &mut CommandTally,
+    ) -> RoundKind {
+        let Some(recorder) = &mut self.recorder else { return RoundKind::Other };
         self.round = self.round.wrapping_add(1).max(1);
         self.lateness.wakes(self.wake_us, now_us);
         let is_over = recorder.is_past_second(unix_ns);
@@ -33,7 +39,11 @@ impl Measurements {
         if let Some(recorder) = &mut self.recorder {
             recorder.begin_round(unix_ns);
         }
-        std::mem::take(&mut self.is_new_second) || is_over
+        if std::mem::take(&mut self.is_new_second) || is_over {
+            RoundKind::FirstOfSecond
+        } else {
+            RoundKind::Other
+        }
     }
 
     /// Ends the seconds that are over at `now_us`. Before a second is handed over, `before` is
@@ -206,11 +216,13 @@ mod tests {
         let mut measurements = Measurements::new(Some(recorder), Arc::default());
         let mut tally = CommandTally::default();
         let s = 1_000_000_000;
-        assert!(measurements.begin_round(900_000, 50 * s + 900_000_000, &mut tally));
+        let kind = measurements.begin_round(900_000, 50 * s + 900_000_000, &mut tally);
+        assert_eq!(kind, RoundKind::FirstOfSecond);
         measurements.turned_away();
         tally.replies[0] = 3;
         measurements.end_round(1_200_000, 51 * s + 200_000_000, &mut tally);
-        assert!(measurements.begin_round(1_300_000, 51 * s + 300_000_000, &mut tally), "queues");
+        let kind = measurements.begin_round(1_300_000, 51 * s + 300_000_000, &mut tally);
+        assert_eq!(kind, RoundKind::FirstOfSecond);
         let mut seconds = Vec::new();
         statistics.take(|interval| {
             let busy_us = interval.counter(Counter::BusyUs);

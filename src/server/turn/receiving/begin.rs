@@ -1,4 +1,6 @@
 //! The beginning of a payload: its expected size, and how much of it will be stored.
+use std::num::NonZero;
+
 use crate::config::storage::StoreMode;
 
 use crate::server::connection::{Conn, Flow};
@@ -17,11 +19,11 @@ pub fn begin(conn: &mut Conn, worker: &mut WorkerContext, framing: Framing) {
     let mut transfer = worker.lend_box();
     transfer.framing = framing;
     let chunk = match framing {
-        Framing::Data(_) => 0,
-        Framing::Chunk { left, .. } => left,
+        Framing::Data(_) => None,
+        Framing::Chunk { left, .. } => NonZero::new(left),
     };
     let declared = conn.session.declared_size();
-    let guess = conn.incoming.last_payload_bytes.map_or(0, |bytes| u64::from(bytes.get()));
+    let guess = conn.incoming.last_payload_bytes;
     let bytes_max = conn.session.message_bytes_max();
     transfer.octets.expect(declared, chunk, guess, bytes_max);
     transfer.first_us = worker.clock.now_us();

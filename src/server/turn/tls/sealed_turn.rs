@@ -88,10 +88,8 @@ pub(crate) fn close_after_tls_failure(
         return TurnEnd::Closed;
     }
     let mut alert = Vec::new();
-    if let Some(tls) = &mut conn.tls {
-        if let Some(mut records) = tls.records.take() {
-            records.alert(failure, &mut alert);
-        }
+    if let Some(mut records) = conn.tls.as_mut().and_then(|tls| tls.records.take()) {
+        records.alert(failure, &mut alert);
     }
     release_buffers(conn, worker);
     match send_raw(conn, &alert) {

@@ -28,7 +28,7 @@ use crate::server::connection::{Conn, Flow};
 use crate::server::indexing::NewSegments;
 use crate::server::listening::{SocketInterest, Stream};
 use crate::server::payload::{Sampling, Storage, TransferPool};
-use crate::server::recording::{Counters, Doing, Ledger, Measurements};
+use crate::server::recording::{Counters, Doing, Ledger, Measurements, RoundKind};
 use crate::server::runs::MarkSender;
 use crate::server::settings::current::CurrentGeneration;
 use crate::server::settings::generation::Generation;
@@ -166,9 +166,8 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// Begins a round at `now_ns` on the clock of the process. Returns whether queue lengths should
-    /// be sampled: once a second, for statistics.
-    pub fn wake(&mut self, now_ns: u64) -> bool {
+    /// Begins a round at `now_ns` on the clock of the process.
+    pub fn wake(&mut self, now_ns: u64) -> RoundKind {
         self.state.tick(now_ns);
         if self.current.number() != self.generation.number {
             self.follow();
