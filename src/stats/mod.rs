@@ -33,8 +33,9 @@ pub use metrics::{Counter, Metric, MetricUnit};
 #[cfg(feature = "testkit")]
 pub use reading::check_statistics;
 pub use reading::{
-    BusyShare, Follower, History, MessageRate, MessageWindow, NewSeconds, OpenSessions,
-    Percentiles, RunSummary, RunTotals, Second, TenthSpan, each_interval,
+    BusyShare, Follower, History, INTERVAL_BEGIN, MessageRate, MessageWindow, NewSeconds,
+    OpenSessions, Percentiles, RunSummary, RunTotals, Second, TenthSpan, each_interval,
+    interval_logs,
 };
 pub use recording::{
     Hub, Interval, ListenerCounts, Live, Observer, RecordedNames, Recorder, Sample, StatsPlace,

@@ -18,7 +18,8 @@ use crate::time::Seconds;
 
 /// The beginning of every line of counters, by which a line after a cut-off one is found.
 pub const LINE_BEGIN: &str = "{\"second\":";
-/// The beginning of every line of values, by which a line after a cut-off one is found.
+/// The beginning of every line of values, by which a line after a cut-off one is found. Other lines
+/// of an interval log are comments and the header.
 pub const INTERVAL_BEGIN: &str = "Tag=";
 
 /// What was counted in one second, read back. Values of histograms are in [`History`].
@@ -329,6 +330,13 @@ pub fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
         }
     }
     Ok(all)
+}
+
+/// Returns the interval logs of the seconds of a data folder, in the order of starts and hours. Reads
+/// only the folder.
+pub fn interval_logs(data: &Path) -> io::Result<Vec<PathBuf>> {
+    let files = files_in(data)?.into_values();
+    Ok(files.filter_map(|mut files| files.remove(&StatsFileKind::Values)).collect())
 }
 
 /// Returns the part of `span` in each hour that overlaps it, and the files of the hour, grouped by

@@ -9,7 +9,7 @@ mod tenth_span;
 #[cfg(feature = "testkit")]
 pub use check::check_statistics;
 pub use follow::{Follower, NewSeconds};
-pub use history::{History, Second, each_interval};
+pub use history::{History, INTERVAL_BEGIN, Second, each_interval, interval_logs};
 pub use summary::{
     BusyShare, MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals,
 };

@@ -327,21 +327,12 @@ fn notes(tally: &SendingTally) -> Vec<String> {
 
 /// Concatenates the interval logs of the hours; the header lines come from the first log.
 fn write_log(folder: &Path, path: &Path) -> anyhow::Result<()> {
-    let mut logs = Vec::new();
-    let stats = folder.join("stats");
     let unreadable = |path: &Path| format!("{}: cannot be read", path.display());
-    for entry in std::fs::read_dir(&stats).with_context(|| unreadable(&stats))? {
-        let file = entry.with_context(|| unreadable(&stats))?.path();
-        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if name.ends_with(".hlog") && !name.ends_with(".hour.hlog") {
-            logs.push(file);
-        }
-    }
-    logs.sort();
+    let logs = sinkd::stats::interval_logs(folder).with_context(|| unreadable(folder))?;
     let mut text = String::new();
     for log in logs {
         let log = std::fs::read_to_string(&log).with_context(|| unreadable(&log))?;
-        let is_interval = |line: &&str| line.starts_with("Tag=");
+        let is_interval = |line: &&str| line.starts_with(sinkd::stats::INTERVAL_BEGIN);
         match text.is_empty() {
             true => text = log,
             false => log.lines().filter(is_interval).for_each(|line| {
