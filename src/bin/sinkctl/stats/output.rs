@@ -10,7 +10,7 @@ use crate::base::table_form::TableForm;
 /// What is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatsOutput {
-    /// The names of all metrics, which no data folder is read for.
+    /// The names of all metrics. No data folder is read.
     MetricNames,
     /// Messages by a property, counted from the log.
     Groups(GroupBy, TableForm),
