@@ -2,7 +2,6 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use sinkd::config::parse_bytes;
 use sinkd::sender::blast::list::List;
 use sinkd::sender::blast::recipients::RecipientSource;
 use sinkd::sender::blast::size::Sizes;
@@ -10,6 +9,7 @@ use sinkd::sender::blast::template::{Names, Template};
 use sinkd::sender::blast::{Blast, BlastContent, BlastPlan, BlastSettings, MessageDate};
 use sinkd::sender::source::{Pulled, Source};
 use sinkd::smtp::client::OutgoingMail;
+use sinkd::wording::parse_size;
 
 fn source(content: BlastContent, recipients: RecipientSource) -> Blast {
     let settings = BlastSettings {
@@ -43,7 +43,7 @@ fn messages(c: &mut Criterion) {
         let template = Template::parse(&Names { file: "t", columns }, text.as_bytes()).unwrap();
         source(BlastContent::Template(template), recipients)
     };
-    let sizes = |text| BlastContent::Generated(Sizes::parse(text, parse_bytes).unwrap());
+    let sizes = |text| BlastContent::Generated(Sizes::parse(text, parse_size).unwrap());
     let list = List::parse("l", b"email,name\na@x.example,Ann\nb@x.example,Bob\n").unwrap();
     let lines = "A line of the newsletter, as long as such lines are.\n".repeat(30);
     let header = "Subject: News {{seq}}\nMIME-Version: 1.0\n\n";

@@ -1,7 +1,8 @@
 //! Bounds of settings: their texts for errors, and the functions that check them.
 use std::time::Duration;
 
-use super::value::{parse_bytes, parse_time};
+use super::value::parse_time;
+use crate::wording::parse_size;
 
 pub(super) const MESSAGE_BYTES: &str = "a size from 1 byte to 4095M (units: K, M, G, T)";
 pub(super) const MEMORY: &str = "a size from 1M to 1T, such as 64M (units: K, M, G, T)";
@@ -23,7 +24,7 @@ const COUNT_LARGE_MAX: u64 = 1_000_000_000_000;
 
 /// Parses the maximum size of a message, which a slot of the log stores in a `u32`.
 pub(super) fn message_bytes(text: &str) -> Option<u64> {
-    between(parse_bytes(text), 1, 4095 << 20)
+    between(parse_size(text), 1, 4095 << 20)
 }
 
 pub(super) fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> {

@@ -48,4 +48,4 @@ pub use settings::{Config, ConfigError};
 pub use table::all_settings;
 pub use tls::{ClientCerts, Tls};
 pub use tls_rules::{KeptAuthority, ListenerTls, TlsError};
-pub use value::{parse_bytes, parse_time};
+pub use value::parse_time;

@@ -25,7 +25,7 @@ pub enum SocketError {
     #[error("{path}: another program listens on this socket", path = .0.display())]
     InUse(PathBuf),
     /// A system call failed, such as binding on a file system without sockets.
-    #[error("{path}: cannot be made", path = path.display())]
+    #[error("{path}: cannot be created", path = path.display())]
     Io {
         /// The path of the socket.
         path: PathBuf,

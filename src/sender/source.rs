@@ -91,8 +91,8 @@ pub trait Source: Send {
         false
     }
 
-    /// Notifies the source that sending of a message begins now. Called before any of it is
-    /// written; the length must not change.
+    /// Notifies the source that a message is about to be sent. Called before any of it is written;
+    /// the length must not change.
     fn begin(&mut self, _unix_ns: u64, _mail: &mut OutgoingMail) {}
 
     /// Takes the next message that was due before `ended_ns` and never returned by `next`, after

@@ -1,12 +1,13 @@
-//! The wording of output: numbers with their units, unexpected values with the word that was
-//! probably meant, text from outside, words for a shell, and the errors of the system and of
-//! command lines.
+//! The wording of input and output: numbers with their units, sizes, unexpected values with the word
+//! that was probably meant, text from outside, words for a shell, and the errors of the system and
+//! of command lines.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod causes;
 mod foreign;
 mod nearest;
 mod shell;
+mod size;
 mod system_error;
 mod unexpected;
 mod units;
@@ -16,6 +17,7 @@ pub use causes::with_causes;
 pub use foreign::{escaped, excerpt, printable, printable_line, readable};
 pub use nearest::{nearest, unknown, unknown_of_many};
 pub use shell::shell_word;
+pub use size::parse_size;
 pub use system_error::without_numbers;
 pub use unexpected::Unexpected;
 pub use units::{

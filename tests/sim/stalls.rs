@@ -44,7 +44,7 @@ fn sent(form: Form, arrivals: Arrivals, fate: fn(u64) -> Fate) -> Figures {
         date: MessageDate::new("Sat, 1 Jan 2000 00:00:00 +0000").unwrap(),
         from: String::new(),
         recipients: recipients.chosen("1".parse().unwrap(), RecipientOrder::Listed).unwrap(),
-        content: BlastContent::Generated(Sizes::parse("2K", sinkd::config::parse_bytes).unwrap()),
+        content: BlastContent::Generated(Sizes::parse("2K", sinkd::wording::parse_size).unwrap()),
         attachments: Vec::new(),
         count,
         pace: Some(SendingRate { per_s: Positive::new(PER_S as f64).unwrap(), arrivals, until }),

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use sinkd::config::parse_bytes;
 use sinkd::mime::{Extractor, MailFacts};
 use sinkd::sender::Positive;
 use sinkd::sender::blast::attachment::Attachment;
@@ -19,6 +18,7 @@ use sinkd::sender::blast::{
 use sinkd::sender::source::{Outcome, Pulled, ReplyCode, SessionEnd, Source};
 use sinkd::smtp::client::{ContentForm, OutgoingMail};
 use sinkd::smtp::data::unstuff;
+use sinkd::wording::parse_size;
 
 const DATE: &str = "Sat, 21 Nov 2026 10:00:00 +0000";
 
@@ -29,7 +29,7 @@ fn settings(size: &str) -> BlastSettings {
         date: MessageDate::new(DATE).unwrap(),
         from: "news@sender.example".into(),
         recipients: RecipientSource::generated("example.com", 1000).unwrap(),
-        content: BlastContent::Generated(Sizes::parse(size, parse_bytes).unwrap()),
+        content: BlastContent::Generated(Sizes::parse(size, parse_size).unwrap()),
         attachments: Vec::new(),
         count: Some(300),
         pace: None,
@@ -145,7 +145,7 @@ fn messages_have_the_requested_size() {
         let all = generate(BlastSettings { count: Some(20), ..settings(size) }, 1);
         assert_eq!(all.len(), 20);
         for (number, mail) in all {
-            assert_eq!(Some(mail.octets), parse_bytes(size), "message {number}");
+            assert_eq!(Some(mail.octets), parse_size(size), "message {number}");
             check(number, &mail);
         }
     }
@@ -154,7 +154,7 @@ fn messages_have_the_requested_size() {
 #[test]
 fn sizes_are_drawn_from_the_distribution() {
     for size in ["mixed", "uniform:1K-9K", "lognormal:4K,1"] {
-        let sizes = Sizes::parse(size, parse_bytes).unwrap();
+        let sizes = Sizes::parse(size, parse_size).unwrap();
         let (low, high) = sizes.bounds();
         let all = generate(settings(size), 1);
         assert_eq!(all.len(), 300);
@@ -192,7 +192,7 @@ fn attachments_are_added_to_the_size() {
     for size in ["800", "4K"] {
         let all = generate(BlastSettings { attachments: attachments.clone(), ..settings(size) }, 1);
         for (number, mail) in all {
-            assert_eq!(Some(mail.octets), parse_bytes(size).map(|size| size + bytes as u64));
+            assert_eq!(Some(mail.octets), parse_size(size).map(|size| size + bytes as u64));
             check(number, &mail);
             let mut facts = MailFacts::default();
             Extractor::new(None).extract(&mail.message(), &mut facts);

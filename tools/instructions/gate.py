@@ -7,8 +7,10 @@ FOLDER holds sinkd and sinkctl. valgrind counts the instructions of the worker's
 sinkctl sends; what a message costs is the difference between a long and a short run, so that
 start and stop do not count. The figures are compared with baseline.json, under the key of the
 compiler, of valgrind, of the C library and of what the processor can do. Exit 1: some load costs
-more than 1 % more. Where the key is unknown, --against names the programs of the version to
-compare with. --renew writes the figures of this machine into baseline.json.
+more than 1 % more, or more than 5 % more than in lowest.json, which has the lowest baseline that
+each load ever had: small increases must not add up. Where the key is unknown, --against names the
+programs of the version to compare with. --renew writes the figures of this machine into
+baseline.json, and into lowest.json those that are lower.
 """
 import argparse
 import json
@@ -22,8 +24,10 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 BASELINE = HERE / "baseline.json"
-# The relative increase in a message's cost that is allowed.
+LOWEST = HERE / "lowest.json"
+# The relative increase in a message's cost that is allowed: at once, and in all.
 TOLERANCE = 0.01
+TOLERANCE_IN_ALL = 0.05
 # Messages of the short and of the long run.
 SHORT, LONG = 2_000, 8_000
 
@@ -103,10 +107,10 @@ def measure(programs, load):
     return round((after - before) / (long - short))
 
 
-def compare(programs, then, what):
+def compare(programs, then, what, lowest):
     """Measures, and prints the result of each load. Returns whether none costs too much."""
     is_good = True
-    print(f"{'instructions a message':24}{what:>12}{'now':>10}")
+    print(f"{'instructions a message':24}{what:>12}{'now':>10}  change  above the lowest ever")
     for load in LOADS:
         known, cost = then.get(load), measure(programs, load)
         if known is None:
@@ -116,10 +120,11 @@ def compare(programs, then, what):
             # Disturbances only add: the smaller of two results is closer to the cost of the code.
             cost = min(cost, measure(programs, load))
         change = cost / known - 1
-        is_dearer = change > TOLERANCE
+        in_all = cost / lowest[load] - 1 if load in lowest else 0
+        is_dearer = change > TOLERANCE or in_all > TOLERANCE_IN_ALL
         is_good &= not is_dearer
         verdict = "  too much" if is_dearer else ""
-        print(f"{load:24}{known:>12}{cost:>10}  {change:+.2%}{verdict}", flush=True)
+        print(f"{load:24}{known:>12}{cost:>10}  {change:+.2%}  {in_all:+.2%}{verdict}", flush=True)
     return is_good
 
 
@@ -130,7 +135,8 @@ def main():
     parser.add_argument("--against", type=pathlib.Path)
     parser.add_argument("--key", action="store_true", help="say whether the key is known, and end")
     wanted = parser.parse_args()
-    known = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+    known, lowest = (json.loads(file.read_text()) if file.exists() else {} for file in (BASELINE, LOWEST))
+    lowest_here = lowest.get(key(), {})
     if wanted.key:
         print(key())
         return 0 if key() in known else 1
@@ -138,16 +144,18 @@ def main():
         two = ({load: measure(wanted.programs, load) for load in LOADS} for _ in range(2))
         known[key()] = {load: min(costs) for load, *costs in zip(LOADS, *(d.values() for d in two))}
         BASELINE.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+        lowest[key()] = {load: min(cost, lowest_here.get(load, cost)) for load, cost in known[key()].items()}
+        LOWEST.write_text(json.dumps(lowest, indent=2, sort_keys=True) + "\n")
         print(json.dumps(known[key()], indent=2))
         return 0
     if key() in known:
-        return 0 if compare(wanted.programs, known[key()], "baseline") else 1
+        return 0 if compare(wanted.programs, known[key()], "baseline", lowest_here) else 1
     if wanted.against is None:
         print(f"gate.py: no figures for this machine ({key()}): compare with --against FOLDER, or "
               "write them down with --renew", file=sys.stderr)
         return 2
     then = {load: measure(wanted.against, load) for load in LOADS}
-    return 0 if compare(wanted.programs, then, "before") else 1
+    return 0 if compare(wanted.programs, then, "before", lowest_here) else 1
 
 
 if __name__ == "__main__":

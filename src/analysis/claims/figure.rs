@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_name_of_a_percentile_is_the_figure_that_the_statistics_call_so() {
+    fn each_percentile_name_means_the_same_as_in_the_statistics() {
         let none = Percentiles::default();
         let percentiles = Percentiles { count: 1, mean: 2.0, p50: 3, p90: 4, p99: 5, ..none };
         let percentiles = Percentiles { p99_9: 6, p99_99: 7, max: 8, ..percentiles };

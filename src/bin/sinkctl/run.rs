@@ -13,7 +13,7 @@ use crate::base::print::rfc3339;
 
 #[derive(Debug, Subcommand)]
 pub enum RunCommand {
-    /// Start a run at the next full second, and wait until then. A run in progress is ended first.
+    /// Start a run at the beginning of the next second, and wait until then. A run in progress is ended first.
     Start {
         /// Name of the run; must be unique in the data folder.
         name: String,
@@ -21,7 +21,7 @@ pub enum RunCommand {
         #[arg(long)]
         json: bool,
     },
-    /// End the run in progress at the next full second, and wait until then.
+    /// End the run in progress at the end of this second, and wait until then.
     Stop {
         /// Print one JSON object.
         #[arg(long)]

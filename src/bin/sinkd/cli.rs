@@ -133,9 +133,13 @@ fn wrong_flags(guess: &Guess, defaults: &Config) -> impl Iterator<Item = Arg> + 
     let tip = match guess::key(guess.setting) {
         Some(key) => {
             let default = (key.show)(defaults).replace(['"', '[', ']'], "");
-            format!("sinkd has '--{} {}' [default: {default}]", key.flag(), key.value)
+            format!(
+                "the equivalent in sinkd is '--{} {}' [default: {default}]",
+                key.flag(),
+                key.value
+            )
         }
-        None => format!("sinkd has '--{} FILE'", guess.setting),
+        None => format!("the equivalent in sinkd is '--{} FILE'", guess.setting),
     };
     let wrong = move |name: String| {
         Arg::new(name)

@@ -1,7 +1,8 @@
 //! `[limits]`: limits on messages, sessions and connections.
 use crate::config::bounds::{COUNT, COUNT_OR_NONE, MESSAGE_BYTES, between, count, message_bytes};
 use crate::config::setting::Setting;
-use crate::config::value::{parse_bytes, parse_option, show_bytes, show_number, show_option};
+use crate::config::value::{parse_option, show_bytes, show_number, show_option};
+use crate::wording::parse_size;
 
 pub(super) const SETTINGS: &[Setting] = &[
     key!(
@@ -28,7 +29,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "SIZE",
         "Maximum size of an envelope with all its addresses.",
         "a size from 64K to 3M (units: K, M)",
-        |c, v| between(parse_bytes(v), 64 << 10, 3 << 20)
+        |c, v| between(parse_size(v), 64 << 10, 3 << 20)
             .map(|n| c.limits.envelope_bytes_max = n as usize),
         |c| show_bytes(c.limits.envelope_bytes_max as u64)
     ),
@@ -38,7 +39,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "SIZE",
         "Maximum length of a command line, including CRLF.",
         "a size from 512 bytes (RFC 5321 section 4.5.3.1.4) to 64K (unit: K)",
-        |c, v| between(parse_bytes(v), 512, 64 << 10)
+        |c, v| between(parse_size(v), 512, 64 << 10)
             .map(|n| c.limits.command_line_bytes_max = n as usize),
         |c| show_bytes(c.limits.command_line_bytes_max as u64)
     ),

@@ -5,10 +5,9 @@ use crate::config::bounds::{
     COUNT_SMALL, DISK_BYTES_MAX, between, count, count_large, parse_timeout, time_between,
 };
 use crate::config::setting::Setting;
-use crate::config::value::{
-    parse_bytes, parse_option, quoted, show_bytes, show_number, show_option, show_time,
-};
+use crate::config::value::{parse_option, quoted, show_bytes, show_number, show_option, show_time};
 use crate::log::Durability;
+use crate::wording::parse_size;
 
 pub(super) const SETTINGS: &[Setting] = &[
     key!(
@@ -31,7 +30,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Maximum disk space for segments; beyond it, the oldest mail is dropped and its files are reused.",
         "a size from 64M to 1024T (units: K, M, G, T), or 'none'",
         |c, v| {
-            let least = |text: &str| between(parse_bytes(text), 64 << 20, DISK_BYTES_MAX);
+            let least = |text: &str| between(parse_size(text), 64 << 20, DISK_BYTES_MAX);
             parse_option(v, least).map(|n| c.storage.retention.bytes = n)
         },
         |c| show_option(c.storage.retention.bytes, show_bytes)
@@ -67,7 +66,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "Size to which segments grow; the first one of each worker is at most 4 MiB.",
         "a size from 1M to 4095M (units: K, M, G, T), a multiple of 4096",
         |c, v| {
-            let bytes = between(parse_bytes(v), 1 << 20, 4095 << 20).filter(|n| n % 4096 == 0)?;
+            let bytes = between(parse_size(v), 1 << 20, 4095 << 20).filter(|n| n % 4096 == 0)?;
             c.storage.segment_bytes = bytes;
             Some(())
         },
@@ -79,7 +78,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "SIZE",
         "Space in the log for transfers in progress, per worker.",
         "a size from 8M to 1T, such as 64M (units: K, M, G, T)",
-        |c, v| between(parse_bytes(v), 8 << 20, 1 << 40).map(|n| c.memory.region_bytes = n),
+        |c, v| between(parse_size(v), 8 << 20, 1 << 40).map(|n| c.memory.region_bytes = n),
         |c| show_bytes(c.memory.region_bytes)
     ),
     key!(

@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Config;
-use crate::config::value::{parse_bytes, parse_time};
+use crate::config::value::parse_time;
+use crate::wording::parse_size;
 
 #[test]
 fn values_are_checked_at_their_bounds() {
@@ -81,7 +82,7 @@ fn bounds(expected: &str) -> Option<(&str, &str)> {
 /// Returns the value one byte or one millisecond below `least` (`None` if that is negative), and
 /// the one above `most`.
 fn beyond(least: &str, most: &str) -> (Option<String>, String) {
-    if let (Some(least), Some(most)) = (parse_bytes(least), parse_bytes(most)) {
+    if let (Some(least), Some(most)) = (parse_size(least), parse_size(most)) {
         return (least.checked_sub(1).map(|n| n.to_string()), (most + 1).to_string());
     }
     let (least, most) = (parse_time(least).unwrap(), parse_time(most).unwrap());

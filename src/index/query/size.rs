@@ -1,6 +1,8 @@
 //! Size conditions.
 use std::fmt;
 
+use crate::wording::parse_size;
+
 /// A range of sizes in octets, both ends included; never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SizeRange {
@@ -47,20 +49,11 @@ impl SizeRange {
     }
 }
 
-/// Parses a size like sinkd's settings: K, M, G and T are powers of 1024.
+/// Parses a size as the settings do, but without a space before the unit: a query is separated by
+/// spaces.
 fn bytes(text: &str) -> Result<u64, NotASize> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" | "kb" | "kib" => 10,
-        "m" | "mb" | "mib" => 20,
-        "g" | "gb" | "gib" => 30,
-        "t" | "tb" | "tib" => 40,
-        _ => return Err(NotASize::Malformed),
-    };
-    let number: u64 = number.parse().map_err(|_| NotASize::Malformed)?;
-    number.checked_mul(1 << shift).ok_or(NotASize::Malformed)
+    let size = Some(text).filter(|text| !text.contains(' ')).and_then(parse_size);
+    size.ok_or(NotASize::Malformed)
 }
 
 impl fmt::Display for SizeRange {
@@ -85,7 +78,8 @@ mod tests {
             ("=4K", 4096, 4096),
             (">1M", (1 << 20) + 1, u64::MAX),
             (">=1MiB", 1 << 20, u64::MAX),
-            ("<1kb", 0, 1023),
+            ("<1KB", 0, 999),
+            ("<1kib", 0, 1023),
             ("<=0", 0, 0),
             ("10K..2M", 10240, 2 << 20),
             ("10..", 10, u64::MAX),

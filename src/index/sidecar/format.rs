@@ -48,10 +48,10 @@ pub struct SidecarHeader {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// The sidecar is damaged, empty, shorter than its header, or belongs to another segment.
-    #[error("it is damaged, or no index of this segment")]
+    #[error("it is damaged, or is not the index of this segment")]
     Damaged,
     /// Another version of sinkd wrote it.
-    #[error("it has version {0}, this program reads version {VERSION}")]
+    #[error("it has version {0}, but this program reads version {VERSION}")]
     Version(u32),
 }
 

@@ -158,11 +158,11 @@ fn choices(text: &str, size: impl Fn(&str) -> Result<u64, SizeError>) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::parse_bytes;
     use crate::sender::blast::random::Purpose;
+    use crate::wording::parse_size;
 
     fn parse(text: &str) -> Result<Sizes, SizeError> {
-        Sizes::parse(text, parse_bytes)
+        Sizes::parse(text, parse_size)
     }
 
     #[test]

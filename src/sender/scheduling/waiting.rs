@@ -96,14 +96,14 @@ mod tests {
         assert_eq!(
             waiting.wanted_message(10),
             WantedMessage::Nothing,
-            "it waits for a connection alone"
+            "it waits only for a connection"
         );
         assert!(waiting.take_due(9).is_none());
         let mut taken = Vec::new();
         for now_ns in [10, 10, 20, 29, 30] {
             taken.extend(waiting.take_due(now_ns).map(|(due, ())| due.ticket));
         }
-        assert_eq!(taken, [2, 4, 3, 1], "in their order where it is the same");
+        assert_eq!(taken, [2, 4, 3, 1], "messages due at the same time keep their order");
         waiting.add(due_message(5, None), ());
         assert_eq!(waiting.wanted_message(0), WantedMessage::Nothing);
         assert!(waiting.take_due(0).is_some() && waiting.is_empty());

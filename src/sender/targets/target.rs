@@ -38,7 +38,7 @@ pub enum TargetAddress {
 /// A text that is not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected HOST:PORT such as 127.0.0.1:1025, [IPv6]:PORT or unix:PATH, each with the prefix \
+    "expected HOST:PORT such as 127.0.0.1:1025, [IPv6]:PORT or unix:PATH, optionally after \
      lmtp: for LMTP, found '{0}'"
 )]
 pub struct NotATarget(pub String);

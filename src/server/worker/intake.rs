@@ -21,8 +21,7 @@ pub(crate) struct Intake<A = Acceptor> {
     /// By index of the worker.
     peers: Vec<ArrivalSender>,
     admission: Arc<Admission>,
-    /// Listeners that begin with TLS and are not accepted from, as too many handshakes are in
-    /// progress.
+    /// Listeners with implicit TLS that are paused because too many handshakes are in progress.
     held_back: Vec<usize>,
 }
 

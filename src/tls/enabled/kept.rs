@@ -67,7 +67,7 @@ pub enum KeptError {
         why: String,
     },
     /// Creating a certificate failed.
-    #[error("{path}: a certificate cannot be made: {why}", path = path.display())]
+    #[error("{path}: a certificate cannot be created: {why}", path = path.display())]
     Make {
         /// The folder.
         path: PathBuf,

@@ -176,7 +176,7 @@ impl Records {
 
     /// Appends close_notify to `out` (RFC 8446 section 6.1). Nothing may be encrypted afterwards.
     pub fn close(&mut self, out: &mut Vec<u8>) {
-        // If the keys are used up, the connection closes without it.
+        // If the keys are used up, the connection closes without a close_notify.
         let _ = self.push(ContentType::Alert, &[WARNING, 0], out);
     }
 

@@ -22,48 +22,70 @@ const MEMORY_MIN: u64 = 1 << 20;
 /// Default of --limit in text: what fits on a screen.
 const LISTED_IN_TEXT: u64 = 10;
 
+/// The headings of the help.
+const LIST: &str = "List of recipients";
+const KEYS: &str = "Keys";
+const CHECKS: &str = "Further checks";
+const SPAN: &str = "Time span";
+const LOGS: &str = "Logs of the sender";
+const OUTPUT: &str = "Output";
+
 #[derive(Debug, Args)]
 pub struct Audit {
     #[command(flatten)]
     pub query: QueryWords,
     /// CSV file with a header line and one row per expected recipient (- is standard input).
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = LIST, value_name = "FILE")]
     pub expect: Option<PathBuf>,
     /// Column with the recipients [default: email, recipient or rcpt_to].
-    #[arg(long, value_name = "NAME", requires = "expect")]
+    #[arg(long, help_heading = LIST, value_name = "NAME", requires = "expect")]
     pub column: Option<String>,
     /// Character between the cells of a row.
-    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = separator)]
+    #[arg(
+        long,
+        help_heading = LIST,
+        value_name = "CHAR",
+        default_value = ",",
+        value_parser = separator
+    )]
     pub separator: u8,
     /// Treat the audit as inconclusive if the list repeats a recipient.
-    #[arg(long, requires = "expect")]
+    #[arg(long, help_heading = LIST, requires = "expect")]
     pub unique_rows: bool,
     /// What identifies a recipient in a message: recipient (each forward-path), from (the
     /// reverse-path), verp (the address inside a reverse-path such as
     /// bounce+ada=example.com@sender.example), or header:NAME [default: recipient; with --sequence
     /// header:X-Sequence].
-    #[arg(long, value_name = "KEY", value_parser = key_source)]
+    #[arg(long, help_heading = KEYS, value_name = "KEY", value_parser = key_source)]
     pub key: Option<KeySource>,
-    /// Regular expression for the part of the key that counts: its first group, or the whole match.
-    #[arg(long, value_name = "REGEX")]
+    /// Regular expression for the part of the key that counts: its first capture group, or the
+    /// whole match if it has none.
+    #[arg(long, help_heading = KEYS, value_name = "REGEX")]
     pub key_match: Option<String>,
     /// Ignore case in local parts too.
-    #[arg(long)]
+    #[arg(long, help_heading = KEYS)]
     pub ignore_case: bool,
     /// Treat ada+news@example.com and ada@example.com as one recipient.
-    #[arg(long)]
+    #[arg(long, help_heading = KEYS)]
     pub fold_plus: bool,
     /// Columns of the list, separated by commas. Each message must contain the values that its
     /// recipient's row has in these columns.
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', requires = "expect")]
+    #[arg(
+        long,
+        help_heading = CHECKS,
+        value_name = "NAME,...",
+        value_delimiter = ',',
+        requires = "expect"
+    )]
     pub must_contain: Vec<String>,
     /// Keys are whole numbers. Without --expect, each number from the lowest to the highest is
     /// expected once.
-    #[arg(long)]
+    #[arg(long, help_heading = KEYS)]
     pub sequence: bool,
     /// Range of the expected numbers, such as 0-99999.
     #[arg(
         long,
+        help_heading = KEYS,
         value_name = "FIRST-LAST",
         value_parser = numbers,
         requires = "sequence",
@@ -71,40 +93,58 @@ pub struct Audit {
     )]
     pub numbers: Option<NumberRange>,
     /// Treat a number that arrives after a higher one as a fault; otherwise, it is only counted.
-    #[arg(long, requires = "sequence")]
+    #[arg(long, help_heading = KEYS, requires = "sequence")]
     pub in_order: bool,
     /// Check X-Content-CRC32C, the checksum of the content in mail from sinkctl blast.
-    #[arg(long)]
+    #[arg(long, help_heading = CHECKS)]
     pub check_content: bool,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = CHECKS)]
     pub sent: SentField,
     /// Longest time from sending to arrival; later messages are faults.
-    #[arg(long, value_name = "DURATION", value_parser = time, requires = "sent_field")]
+    #[arg(
+        long,
+        help_heading = CHECKS,
+        value_name = "DURATION",
+        value_parser = time,
+        requires = "sent_field"
+    )]
     pub late_after: Option<Duration>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = SPAN)]
     pub during: TimeRange,
     /// Log of the sender, with the message IDs from sinkd's replies: Postfix, Exim, Haraka,
     /// KumoMTA, PowerMTA, or other text, possibly compressed (gzip, zstd). May be repeated.
-    #[arg(long = "sender-log", value_name = "FILE")]
+    #[arg(long = "sender-log", help_heading = LOGS, value_name = "FILE")]
     pub sender_logs: Vec<PathBuf>,
     /// How far the clocks of a sender's log and of sinkd may differ.
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = time)]
+    #[arg(
+        long,
+        help_heading = LOGS,
+        value_name = "DURATION",
+        default_value = "1h",
+        value_parser = time
+    )]
     pub clocks_within: Duration,
     /// Memory for sorting; the rest goes to temporary files in $TMPDIR.
-    #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = memory)]
+    #[arg(
+        long,
+        help_heading = OUTPUT,
+        value_name = "SIZE",
+        default_value = "1G",
+        value_parser = memory
+    )]
     pub memory: u64,
     /// Maximum number of offenders listed for each kind of fault [default: 10 in text, otherwise
     /// all].
-    #[arg(long, value_name = "N", value_parser = count)]
+    #[arg(long, help_heading = OUTPUT, value_name = "N", value_parser = count)]
     limit: Option<u64>,
     /// Print one JSON object.
-    #[arg(long, group = "form")]
+    #[arg(long, help_heading = OUTPUT, group = "form")]
     json: bool,
     /// Print the offenders as CSV.
-    #[arg(long, group = "form")]
+    #[arg(long, help_heading = OUTPUT, group = "form")]
     csv: bool,
     /// File in which to write a JUnit XML report for CI systems.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = OUTPUT, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 }
 

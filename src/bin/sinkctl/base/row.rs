@@ -28,7 +28,7 @@ pub struct RowOptions {
     /// content_hash, sequence; with several --data also folder].
     #[arg(long, value_name = "NAME,...", requires = "csv")]
     pub columns: Option<RowColumns>,
-    /// Print one row per recipient; rcpt_to then holds a single path.
+    /// With --json or --csv, print one row per recipient; rcpt_to then holds a single path.
     #[arg(long, requires = "rows")]
     pub per_recipient: bool,
 }

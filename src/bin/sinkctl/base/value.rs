@@ -92,7 +92,7 @@ pub fn time_above_0(text: &str) -> Result<Duration, Unexpected> {
 /// Parses a number of bytes.
 pub fn size(text: &str) -> Result<u64, Unexpected> {
     let error = || Unexpected::new("a size such as 4096, 64K or 10MiB (units: K, M, G, T)", text);
-    sinkd::config::parse_bytes(text).ok_or_else(error)
+    sinkd::wording::parse_size(text).ok_or_else(error)
 }
 
 /// Parses the name of a header field (RFC 5322 section 3.6.8).

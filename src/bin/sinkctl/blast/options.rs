@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use sinkd::config::parse_bytes;
 use sinkd::sender::blast::NUMBER_MAX;
 use sinkd::sender::blast::recipients::PerMessage;
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::{Positive, Target};
+use sinkd::wording::parse_size;
 
 use crate::base::value::{Unexpected, count, domain, number, rate, time_above_0};
 use crate::sending::{AccountOptions, ReportForms, TlsOptions};
@@ -173,7 +173,7 @@ pub struct DialogueOptions {
 }
 
 fn sizes(text: &str) -> Result<Sizes, String> {
-    Sizes::parse(text, parse_bytes).map_err(|error| error.to_string())
+    Sizes::parse(text, parse_size).map_err(|error| error.to_string())
 }
 
 fn date(text: &str) -> Result<Timestamp, Unexpected> {
@@ -182,7 +182,7 @@ fn date(text: &str) -> Result<Timestamp, Unexpected> {
 
 fn attachment_size(text: &str) -> Result<u64, Unexpected> {
     let max = sinkd::sender::blast::attachment::ATTACHMENT_BYTES_MAX;
-    let size = parse_bytes(text).filter(|bytes| *bytes <= max);
+    let size = parse_size(text).filter(|bytes| *bytes <= max);
     size.ok_or_else(|| Unexpected::new("a size such as 100K, at most 48M (units: K, M)", text))
 }
 

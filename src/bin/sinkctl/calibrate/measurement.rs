@@ -122,7 +122,7 @@ fn plan(load: &Load) -> anyhow::Result<Arc<BlastPlan>> {
         date: MessageDate::new("Sat, 1 Jan 2000 00:00:00 +0000")?,
         from: "calibrate@sender.example".into(),
         recipients: recipients.chosen(per_message, RecipientOrder::Listed)?,
-        content: BlastContent::Generated(Sizes::parse(load.size, sinkd::config::parse_bytes)?),
+        content: BlastContent::Generated(Sizes::parse(load.size, sinkd::wording::parse_size)?),
         attachments: Vec::new(),
         count: None,
         pace: None,

@@ -149,7 +149,28 @@ pub const EXIT_CODES_OF_ALL: &str = "Exit codes:
 /// Returns the last paragraph of the help of a command, which must be in the table.
 pub fn help_of(command: &str) -> String {
     let codes = exit_codes_of(command);
-    let one = codes.one.map_or(String::new(), |one| format!("\n  1  {}", one.means));
     let two = codes.two.map_or(String::new(), |two| format!("{two}, or "));
-    format!("Exit codes:\n  0  {}{one}\n  2  {two}{TWO}", codes.zero)
+    let mut help = format!("Exit codes:\n  0  {}", indented(codes.zero));
+    if let Some(one) = codes.one {
+        help += &format!("\n  1  {}", indented(one.means));
+    }
+    help + &format!("\n  2  {}", indented(&format!("{two}{TWO}")))
+}
+
+/// The width of a text after its exit code.
+const TEXT_CHARS_MAX: usize = 95;
+
+/// Breaks the text after an exit code, so that its lines stand below each other.
+fn indented(text: &str) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always a line");
+        if !line.is_empty() && line.len() + 1 + word.len() > TEXT_CHARS_MAX {
+            lines.push(word.to_owned());
+        } else {
+            let space = if line.is_empty() { "" } else { " " };
+            line.push_str(&format!("{space}{word}"));
+        }
+    }
+    lines.join("\n     ")
 }

@@ -61,7 +61,7 @@ pub enum Command {
     Tail(Tail),
     /// Print the number of accepted messages, including those that were only counted.
     Count(Count),
-    /// List the segments of the log with state, usage and time span.
+    /// List the log's segments with their state, usage and time span.
     Segments(Segments),
     /// Print the totals, rates and percentiles of a time span, and what limited the rate.
     Stats(Stats),

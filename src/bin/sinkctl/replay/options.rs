@@ -10,70 +10,117 @@ use sinkd::sender::Positive;
 use crate::base::query_words::QueryWords;
 use crate::base::value::{Unexpected, domain, number, positive, rate, time, time_above_0};
 
+/// The headings of the help.
+const MESSAGES: &str = "Messages";
+const CHANGES: &str = "Changes to messages";
+const LOAD: &str = "Load";
+const AGAIN: &str = "Resuming and retrying";
+const DIALOGUE: &str = "Dialogue";
+
 #[derive(Debug, Args)]
 pub struct Replay {
     #[command(flatten)]
     pub query: QueryWords,
     /// Messages to send: IDs separated by commas, or a file with one ID per line (- is standard
     /// input).
-    #[arg(long, value_name = "IDS", conflicts_with_all = ["query", "since", "until", "run"])]
+    #[arg(
+        long,
+        help_heading = MESSAGES,
+        value_name = "IDS",
+        conflicts_with_all = ["query", "since", "until", "run"]
+    )]
     pub ids: Option<String>,
     /// Target: HOST:PORT (IPv6 addresses in brackets) or unix:PATH, with the prefix lmtp: for LMTP.
     #[arg(long, value_name = "TARGET")]
     pub to: sinkd::sender::Target,
     /// Speed relative to the original timing, such as 4 or 0.5; 'max' is as fast as the target
     /// accepts messages.
-    #[arg(long, value_name = "X", default_value = "1")]
+    #[arg(long, help_heading = LOAD, value_name = "X", default_value = "1")]
     pub speed: Speed,
     /// Messages per second at equal intervals, instead of the original timing.
-    #[arg(long, value_name = "N", conflicts_with = "speed", value_parser = rate)]
+    #[arg(
+        long,
+        help_heading = LOAD,
+        value_name = "N",
+        conflicts_with = "speed",
+        value_parser = rate
+    )]
     pub rate: Option<Positive>,
     /// Number of connections to keep open; 'original' opens the connections that were recorded,
     /// each with its own messages in order [default: original with the original timing, otherwise
     /// 10].
-    #[arg(long, value_name = "N")]
+    #[arg(long, help_heading = LOAD, value_name = "N")]
     pub connections: Option<ReplayConnections>,
     /// Send only messages received since this time: RFC 3339, a date (2026-11-21), or an age
     /// (10m, 2h, 1d).
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, help_heading = MESSAGES, value_name = "TIME", value_parser = moment)]
     pub since: Option<String>,
     /// Send only messages received before this time (same formats as --since).
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    #[arg(long, help_heading = MESSAGES, value_name = "TIME", value_parser = moment)]
     pub until: Option<String>,
     /// Send only messages received during this run (see sinkctl runs); 'last' is the most
     /// recent one.
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "until"])]
+    #[arg(
+        long,
+        help_heading = MESSAGES,
+        value_name = "NAME",
+        conflicts_with_all = ["since", "until"]
+    )]
     pub run: Option<String>,
     /// Reverse-path of all messages; <> is the null reverse-path [default: the original ones].
-    #[arg(long, value_name = "PATH", value_parser = reverse_path)]
+    #[arg(long, help_heading = CHANGES, value_name = "PATH", value_parser = reverse_path)]
     pub from: Option<String>,
     /// Domain that replaces the domain of every recipient; local parts stay the same.
-    #[arg(long, value_name = "DOMAIN", value_parser = domain)]
+    #[arg(long, help_heading = CHANGES, value_name = "DOMAIN", value_parser = domain)]
     pub to_domain: Option<String>,
     /// File with rows 'OLD NEW' that replace recipients: addresses, @domains, or * for all others.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = CHANGES, value_name = "FILE")]
     pub map_recipients: Option<PathBuf>,
     /// Header field to add to each message; {id} and {time} stand for the ID and time of the
     /// original. May be repeated.
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, help_heading = CHANGES, value_name = "NAME=VALUE")]
     pub mark: Vec<String>,
     /// File in which to record progress; messages recorded there as sent are skipped.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = AGAIN, value_name = "FILE")]
     pub resume: Option<PathBuf>,
     /// Number of retries for messages that were deferred with 4xx or not sent.
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u32>(0..=u64::MAX))]
+    #[arg(
+        long,
+        help_heading = AGAIN,
+        value_name = "N",
+        default_value_t = 0,
+        value_parser = number::<u32>(0..=u64::MAX)
+    )]
     pub retry: u32,
     /// Time before the first retry; it doubles with each retry.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = time)]
+    #[arg(
+        long,
+        help_heading = AGAIN,
+        value_name = "DURATION",
+        default_value = "30s",
+        value_parser = time
+    )]
     pub retry_after: Duration,
     /// Maximum time to wait for a reply before closing the connection.
-    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = time_above_0)]
+    #[arg(
+        long,
+        help_heading = DIALOGUE,
+        value_name = "DURATION",
+        default_value = "5m",
+        value_parser = time_above_0
+    )]
     pub timeout: Duration,
     /// Host name to send in EHLO.
-    #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]
+    #[arg(
+        long,
+        help_heading = DIALOGUE,
+        value_name = "NAME",
+        default_value = "localhost",
+        value_parser = domain
+    )]
     pub helo: String,
     /// Send BDAT if the target announces CHUNKING, even for messages that were received with DATA.
-    #[arg(long)]
+    #[arg(long, help_heading = DIALOGUE)]
     pub chunking: bool,
     /// Allow this host (as given in --to) even though its address is public and real people may
     /// receive the mail.
@@ -81,7 +128,7 @@ pub struct Replay {
     pub allow_public: Option<String>,
     /// Also send, with DATA, messages with a dot next to a bare CR or LF. Some servers take such
     /// a dot for the end of the message and run the rest as commands (SMTP smuggling).
-    #[arg(long)]
+    #[arg(long, help_heading = DIALOGUE)]
     pub allow_smuggling: bool,
     /// Exit with 0 even if there is nothing to send.
     #[arg(long)]

@@ -109,7 +109,7 @@ pub(crate) struct Table<I> {
     conns: Vec<Option<Conn>>,
     /// The place freed last is reused first.
     free_places: Vec<TablePlace>,
-    /// Number of connections, those without a session included.
+    /// Number of connections, including those without a session.
     open: usize,
     /// Serial number of the newest connection; wraps around.
     serial: u32,
@@ -257,8 +257,8 @@ impl<I: Interests> Table<I> {
         self.stage != StopStage::Running && self.open == 0 && !self.state.has_orphans()
     }
 
-    /// Returns how long the loop may sleep; `None`: until an event. Called once a round; as a call
-    /// of its own, it costs 50 instructions more.
+    /// Returns how long the loop may sleep; `None`: until an event. Called once a round; without
+    /// inlining, it costs 50 more instructions.
     #[inline(always)]
     pub fn wait_ms(&self) -> Option<u64> {
         if !self.yielded.is_empty() || self.handshakes.has_ready() {
