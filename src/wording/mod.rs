@@ -1,6 +1,6 @@
-//! The wording of input and output: numbers with their units, sizes, unexpected values with the word
-//! that was probably meant, text from outside, words for a shell, and the errors of the system and
-//! of command lines.
+//! The wording of input and output: numbers with their units, sizes, unexpected values with the
+//! word that was probably meant, text from outside, words for a shell, and the errors of the system
+//! and of command lines.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod causes;

@@ -37,7 +37,8 @@ pub enum KeyKind {
 pub struct KeyRule {
     /// The part of a message that has the key.
     pub source: KeySource,
-    /// Selects the key within that part: the first capture group, or the whole match if there is none.
+    /// Selects the key within that part: the first capture group, or the whole match if there is
+    /// none.
     pub pattern: Option<Regex>,
     /// Whether keys are compared as text or as numbers. Only numbers can be expected as a range.
     pub kind: KeyKind,

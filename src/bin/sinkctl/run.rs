@@ -13,7 +13,8 @@ use crate::base::print::rfc3339;
 
 #[derive(Debug, Subcommand)]
 pub enum RunCommand {
-    /// Start a run at the beginning of the next second, and wait until then. A run in progress is ended first.
+    /// Start a run at the beginning of the next second, and wait until then. A run in progress is
+    /// ended first.
     Start {
         /// Name of the run; must be unique in the data folder.
         name: String,

@@ -1,8 +1,8 @@
 //! The event loop of one sending thread: does what its scheduler decides.
 //!
 //! A round: due messages go to idle connections; then events are handled. An event is a read, which
-//! the session answers, perhaps with its next message, and one write. A message with one command per
-//! round trip costs four reads and four writes; epoll_wait is shared.
+//! the session answers, perhaps with its next message, and one write. A message with one command
+//! per round trip costs four reads and four writes; epoll_wait is shared.
 mod checks;
 mod closing;
 mod conn;

@@ -35,8 +35,8 @@ pub enum Waits {
     RepliesOrCommit,
     /// Room in the log, or the end of its message's commit. Nothing is read meanwhile.
     Log { since_ms: u64 },
-    /// Its place in the ready list, which runs next. Events of its socket don't matter. `Some(t)`: it
-    /// has waited for room in the log since `t`, and there may be room now.
+    /// Its place in the ready list, which runs next. Events of its socket don't matter. `Some(t)`:
+    /// it has waited for room in the log since `t`, and there may be room now.
     Turn { after_log_since_ms: Option<u64> },
     /// The end of its turn, for which it was just taken from the ready list. `Some`: the turn is
     /// another attempt to find room in the log, for which it has waited since then.
