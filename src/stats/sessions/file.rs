@@ -20,7 +20,7 @@ impl BatchFile {
     }
 
     /// Returns the length up to the end of the last batch, for [`BatchFile::truncate`].
-    pub fn place(&self) -> u64 {
+    pub fn whole_bytes(&self) -> u64 {
         self.whole_bytes
     }
 
@@ -32,11 +32,11 @@ impl BatchFile {
         Ok(())
     }
 
-    /// Removes everything appended after `place`. If that fails, readers find the next batch by its
+    /// Removes everything appended after the first `bytes` octets. If that fails, readers find the next batch by its
     /// first octets.
-    pub fn truncate(&mut self, place: u64) {
-        match self.file.set_len(place) {
-            Ok(()) => self.whole_bytes = place,
+    pub fn truncate(&mut self, bytes: u64) {
+        match self.file.set_len(bytes) {
+            Ok(()) => self.whole_bytes = bytes,
             Err(error) => {
                 tracing::debug!(%error, "part of a batch of connections could not be removed")
             }
