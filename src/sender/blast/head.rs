@@ -37,7 +37,7 @@ pub const NUMBER: &str = "\0\0\0\0\0\0\0\0\0\0\0\0";
 /// Placeholder for the checksum in the text of a head.
 pub const CHECKSUM: &str = "\x01\x01\x01\x01\x01\x01\x01\x01";
 
-/// The first octets of a message, with the positions of its own values.
+/// The head that all messages share, with the positions of each message's own number and checksum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageHead {
     octets: Vec<u8>,
