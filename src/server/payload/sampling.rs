@@ -20,8 +20,7 @@ struct Rule {
     store: StoreMode,
     one_in: Option<u32>,
     /// Messages to let pass before the next one is stored in full; below 1: the next one is. All
-    /// accesses
-    /// pair with each other only, so relaxed ordering suffices.
+    /// accesses pair with each other only, so relaxed ordering suffices.
     to_pass: AtomicI64,
 }
 
