@@ -191,8 +191,9 @@ impl DedicatedSegments {
         window.expected_end.store(start + payload_bytes, Relaxed);
         let envelope_bytes = envelope.len() as u64;
         let (key, worker) = (self.key, link.worker);
-        let own = NewDedicated { key, window: window.clone(), events: sender, envelope_bytes };
-        link.send(ProvisionRequest::DedicatedOpen { worker, own });
+        let dedicated =
+            NewDedicated { key, window: window.clone(), events: sender, envelope_bytes };
+        link.send(ProvisionRequest::DedicatedOpen { worker, dedicated });
         Ok(OpenDedicatedSegment {
             key,
             window,
@@ -202,13 +203,17 @@ impl DedicatedSegments {
     }
 
     /// Releases the segment of a transfer that ended early, or that continues elsewhere.
-    pub(super) fn release(&mut self, link: &mut Link, own: OpenDedicatedSegment) {
+    pub(super) fn release(&mut self, link: &mut Link, dedicated: OpenDedicatedSegment) {
         self.open -= 1;
-        let access = match own.state {
+        let access = match dedicated.state {
             DedicatedState::Open(access) => Some(access),
             DedicatedState::Opening { .. } => None,
         };
-        link.send(ProvisionRequest::DedicatedDrop { worker: link.worker, key: own.key, access });
+        link.send(ProvisionRequest::DedicatedDrop {
+            worker: link.worker,
+            key: dedicated.key,
+            access,
+        });
     }
 
     /// Frees a share of the budget after a commit has ended, successfully or not.

@@ -1,4 +1,4 @@
-//! Space reserved before a commit: a region of a shared segment, or a dedicated segment.
+//! Reservations: where they are, how much they hold, and how they grow.
 use super::dedicated::{OpenDedicatedSegment, Running};
 use super::regions::Region;
 use crate::log::format::{PAYLOAD_BYTES_MAX, RECORDS_AT};
@@ -70,7 +70,9 @@ impl Reservation {
         self.capacity = region.bytes - u64::from(self.envelope_bytes);
         match &mut self.location {
             ReservationLocation::Region(old) | ReservationLocation::Moving(old, _) => *old = region,
-            own @ ReservationLocation::Dedicated(_) => *own = ReservationLocation::Region(region),
+            dedicated @ ReservationLocation::Dedicated(_) => {
+                *dedicated = ReservationLocation::Region(region)
+            }
         }
     }
 }

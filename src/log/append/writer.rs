@@ -168,8 +168,9 @@ impl Writer {
         };
         let bytes = region_bytes(envelope.len() as u64, payload_bytes);
         let location = if bytes > self.settings.dedicated_segment_bytes_over {
-            let own = self.dedicated.open(&mut self.link, envelope.to_vec(), payload_bytes)?;
-            ReservationLocation::Dedicated(Box::new(own))
+            let dedicated =
+                self.dedicated.open(&mut self.link, envelope.to_vec(), payload_bytes)?;
+            ReservationLocation::Dedicated(Box::new(dedicated))
         } else {
             let region = self.hold_region(bytes)?;
             let access = &mut self.segments.current.access;
@@ -212,7 +213,9 @@ impl Writer {
                 let home = self.segments.segment(region.segment);
                 Ok(home.access.write(start, wanted as usize))
             }
-            ReservationLocation::Dedicated(own) => own.space(&mut self.link, start, wanted),
+            ReservationLocation::Dedicated(dedicated) => {
+                dedicated.space(&mut self.link, start, wanted)
+            }
         }
     }
 
@@ -224,8 +227,8 @@ impl Writer {
         assert!(bytes as u64 <= r.capacity - r.filled, "no more than `space` gave");
         self.cover(r, r.held_bytes().saturating_sub(CRC_LAG_BYTES));
         r.filled += bytes as u64;
-        if let ReservationLocation::Dedicated(own) = &r.location
-            && own.filled_to(r.front())
+        if let ReservationLocation::Dedicated(dedicated) = &r.location
+            && dedicated.filled_to(r.front())
         {
             self.link.notify();
         }
@@ -242,8 +245,8 @@ impl Writer {
             ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => {
                 r.crc.update(self.segments.segment(region.segment).access.read(start, len));
             }
-            ReservationLocation::Dedicated(own) => {
-                if let Some(octets) = own.read(start, len) {
+            ReservationLocation::Dedicated(dedicated) => {
+                if let Some(octets) = dedicated.read(start, len) {
                     r.crc.update(octets);
                 }
             }
@@ -272,8 +275,8 @@ impl Writer {
     fn grow_to(&mut self, r: &mut Reservation, needed: u64, best: u64) -> Result<(), NoRoom> {
         let region = match &r.location {
             ReservationLocation::Region(region) | ReservationLocation::Moving(region, _) => *region,
-            ReservationLocation::Dedicated(own) => {
-                own.expect(r.envelope_bytes, best);
+            ReservationLocation::Dedicated(dedicated) => {
+                dedicated.expect(r.envelope_bytes, best);
                 r.capacity = best;
                 return Ok(());
             }
@@ -335,26 +338,28 @@ impl Writer {
     ) -> Result<(), NoRoom> {
         let held = r.held_bytes() as usize;
         let access = &mut self.segments.segment(old.segment).access;
-        let mut own = match std::mem::replace(&mut r.location, ReservationLocation::Region(old)) {
-            ReservationLocation::Moving(_, own) | ReservationLocation::Dedicated(own) => own,
-            ReservationLocation::Region(_) => {
-                let envelope = access.read(old.start, r.envelope_bytes as usize).to_vec();
-                Box::new(self.dedicated.open(&mut self.link, envelope, payload_bytes)?)
-            }
-        };
-        match own.fill(&mut self.link, access.read(old.start, held)) {
+        let mut dedicated =
+            match std::mem::replace(&mut r.location, ReservationLocation::Region(old)) {
+                ReservationLocation::Moving(_, dedicated)
+                | ReservationLocation::Dedicated(dedicated) => dedicated,
+                ReservationLocation::Region(_) => {
+                    let envelope = access.read(old.start, r.envelope_bytes as usize).to_vec();
+                    Box::new(self.dedicated.open(&mut self.link, envelope, payload_bytes)?)
+                }
+            };
+        match dedicated.fill(&mut self.link, access.read(old.start, held)) {
             Ok(()) => {}
             Err(NoRoom::Full) => {
-                self.dedicated.release(&mut self.link, *own);
+                self.dedicated.release(&mut self.link, *dedicated);
                 return Err(NoRoom::Full);
             }
             Err(wait) => {
-                r.location = ReservationLocation::Moving(old, own);
+                r.location = ReservationLocation::Moving(old, dedicated);
                 return Err(wait);
             }
         }
-        own.expect(r.envelope_bytes, payload_bytes);
-        r.location = ReservationLocation::Dedicated(own);
+        dedicated.expect(r.envelope_bytes, payload_bytes);
+        r.location = ReservationLocation::Dedicated(dedicated);
         r.capacity = payload_bytes;
         self.regions.release(&mut self.segments, &mut self.link, old);
         self.filled(r, 0);
@@ -382,12 +387,12 @@ impl Writer {
             Ending { envelope_bytes, payload_bytes: octets(payload_bytes as usize), record_crc };
         match r.location {
             ReservationLocation::Region(region) => self.commit_region(region, ending, facts),
-            ReservationLocation::Moving(region, own) => {
-                self.dedicated.release(&mut self.link, *own);
+            ReservationLocation::Moving(region, dedicated) => {
+                self.dedicated.release(&mut self.link, *dedicated);
                 self.commit_region(region, ending, facts)
             }
-            ReservationLocation::Dedicated(own) => {
-                let pending = own.commit(&mut self.link, ending, facts);
+            ReservationLocation::Dedicated(dedicated) => {
+                let pending = dedicated.commit(&mut self.link, ending, facts);
                 Commit::Later(PendingCommit::Dedicated(pending))
             }
         }
@@ -409,7 +414,7 @@ impl Writer {
     /// for a wake.
     pub fn poll_commit(&mut self, p: &mut PendingCommit) -> CommitProgress {
         let id = match p {
-            PendingCommit::Dedicated(own) => return self.poll_dedicated(own),
+            PendingCommit::Dedicated(dedicated) => return self.poll_dedicated(dedicated),
             PendingCommit::Flush(id) => *id,
         };
         self.link.gate().wait();
@@ -437,11 +442,11 @@ impl Writer {
         self.received = None;
         match r.location {
             ReservationLocation::Region(region) => self.release_region(region),
-            ReservationLocation::Moving(region, own) => {
-                self.release_dedicated(*own);
+            ReservationLocation::Moving(region, dedicated) => {
+                self.release_dedicated(*dedicated);
                 self.release_region(region);
             }
-            ReservationLocation::Dedicated(own) => self.release_dedicated(*own),
+            ReservationLocation::Dedicated(dedicated) => self.release_dedicated(*dedicated),
         }
     }
 
@@ -449,8 +454,8 @@ impl Writer {
         self.regions.release(&mut self.segments, &mut self.link, region);
     }
 
-    fn release_dedicated(&mut self, own: OpenDedicatedSegment) {
-        self.dedicated.release(&mut self.link, own);
+    fn release_dedicated(&mut self, dedicated: OpenDedicatedSegment) {
+        self.dedicated.release(&mut self.link, dedicated);
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) enum ProvisionRequest {
     /// Seal a segment that the worker has left.
     Seal(Box<RetiredSegment>),
     /// Create the file of a dedicated segment.
-    DedicatedOpen { worker: u32, own: NewDedicated },
+    DedicatedOpen { worker: u32, dedicated: NewDedicated },
     /// Cut the file to its length, and give it its final name.
     DedicatedCommit { worker: u32, commit: DedicatedCommit },
     /// Drop the file: the transfer ended early.

@@ -55,8 +55,8 @@ struct Growing {
 }
 
 impl DedicatedFile {
-    pub(super) fn new(worker: u32, own: NewDedicated) -> DedicatedFile {
-        let NewDedicated { key, window, events, envelope_bytes } = own;
+    pub(super) fn new(worker: u32, dedicated: NewDedicated) -> DedicatedFile {
+        let NewDedicated { key, window, events, envelope_bytes } = dedicated;
         DedicatedFile { key, worker, window, events, envelope_bytes, growing: None }
     }
 
@@ -201,8 +201,8 @@ impl Growing {
         if maker.settings.durability == Durability::Message {
             maker.retainer.name_later(number, sealed);
             let (mapping, events) = (self.mapping.clone(), events.clone());
-            let own = DedicatedFlush { mapping, part, path, id, events, gate: gate.clone() };
-            drop(maker.flusher.send(FlushJob::Dedicated(own)));
+            let dedicated = DedicatedFlush { mapping, part, path, id, events, gate: gate.clone() };
+            drop(maker.flusher.send(FlushJob::Dedicated(dedicated)));
             return Ok(());
         }
         std::fs::rename(part, path)?;

@@ -79,7 +79,7 @@ impl Flusher {
             FlushJob::Segment { mapping, flushed, gate } => {
                 self.flush_for(&mapping, &flushed, &gate);
             }
-            FlushJob::Dedicated(own) => self.flush_dedicated(own, now),
+            FlushJob::Dedicated(dedicated) => self.flush_dedicated(dedicated, now),
             FlushJob::Watch { number, mapping, flushed } => {
                 self.watched.push(WatchedSegment { number, mapping, flushed, safe: [0; 2] });
             }
@@ -110,32 +110,32 @@ impl Flusher {
         gate.wake();
     }
 
-    fn flush_dedicated(&self, own: DedicatedFlush, now: Instant) {
+    fn flush_dedicated(&self, dedicated: DedicatedFlush, now: Instant) {
         let outcome = self
             .call
-            .flush(own.mapping.file())
-            .and_then(|()| std::fs::rename(&own.part, &own.path))
-            .and_then(|()| self.call.flush_name(&own.path));
-        let number = own.id.segment;
+            .flush(dedicated.mapping.file())
+            .and_then(|()| std::fs::rename(&dedicated.part, &dedicated.path))
+            .and_then(|()| self.call.flush_name(&dedicated.path));
+        let number = dedicated.id.segment;
         let (event, outcome) = match outcome {
             Ok(()) => {
-                let path = own.path.clone();
+                let path = dedicated.path.clone();
                 drop(self.sync.send(SyncJob::Segment { number, path, due: now }));
-                (DedicatedEvent::Committed(own.id), DedicatedFlushed::Named)
+                (DedicatedEvent::Committed(dedicated.id), DedicatedFlushed::Named)
             }
             Err(e) => {
                 tracing::error!(error = %e, "a flush failed: a large message is refused");
                 // The file has one of the two names; recovery deletes a `.part` that remains.
-                drop(std::fs::remove_file(&own.part));
-                drop(std::fs::remove_file(&own.path));
+                drop(std::fs::remove_file(&dedicated.part));
+                drop(std::fs::remove_file(&dedicated.path));
                 (DedicatedEvent::Failed, DedicatedFlushed::Gone)
             }
         };
         // An error means that provisioning has ended; the next start then finds the file.
         drop(self.requests.send(ProvisionRequest::DedicatedFlushed { number, outcome }));
         // The channel has room for both events of a dedicated segment.
-        drop(own.events.send(event));
-        own.gate.wake();
+        drop(dedicated.events.send(event));
+        dedicated.gate.wake();
     }
 }
 

@@ -116,16 +116,20 @@ impl Provision {
             ProvisionRequest::Open(new) => self.open(new),
             ProvisionRequest::Serve { worker } => self.serve_worker(worker),
             ProvisionRequest::Seal(left) => seal::seal(*left, &mut self.maker),
-            ProvisionRequest::DedicatedOpen { worker, own } => self.own_open(worker, own),
-            ProvisionRequest::DedicatedCommit { worker, commit } => self.own_commit(worker, commit),
+            ProvisionRequest::DedicatedOpen { worker, dedicated } => {
+                self.dedicated_open(worker, dedicated)
+            }
+            ProvisionRequest::DedicatedCommit { worker, commit } => {
+                self.dedicated_commit(worker, commit)
+            }
             ProvisionRequest::DedicatedDrop { worker, key, access } => {
                 drop(access);
-                if let Some(own) = self.take_dedicated(worker, key) {
-                    own.abandon(&mut self.maker);
+                if let Some(dedicated) = self.take_dedicated(worker, key) {
+                    dedicated.abandon(&mut self.maker);
                 }
             }
             ProvisionRequest::DedicatedFlushed { number, outcome } => {
-                self.maker.retainer.own_flushed(number, outcome);
+                self.maker.retainer.dedicated_flushed(number, outcome);
             }
             ProvisionRequest::Closed { worker } => {
                 if let Some(served) = self.workers.remove(&worker) {
@@ -162,11 +166,11 @@ impl Provision {
         }
     }
 
-    fn own_open(&mut self, worker: u32, own: NewDedicated) {
+    fn dedicated_open(&mut self, worker: u32, dedicated: NewDedicated) {
         let Some(served) = self.workers.get_mut(&worker) else {
             return;
         };
-        if served.open_dedicated(DedicatedFile::new(worker, own), &mut self.maker)
+        if served.open_dedicated(DedicatedFile::new(worker, dedicated), &mut self.maker)
             == Provisioned::Short
         {
             self.requeue(worker);
@@ -177,12 +181,12 @@ impl Provision {
         self.workers.get_mut(&worker)?.take_dedicated(key)
     }
 
-    fn own_commit(&mut self, worker: u32, commit: DedicatedCommit) {
+    fn dedicated_commit(&mut self, worker: u32, commit: DedicatedCommit) {
         let Some(served) = self.workers.get_mut(&worker) else {
             return;
         };
-        if let Some(own) = served.take_dedicated(commit.key) {
-            own.finish(&mut self.maker, commit, &served.gate);
+        if let Some(dedicated) = served.take_dedicated(commit.key) {
+            dedicated.finish(&mut self.maker, commit, &served.gate);
             served.gate.wake();
         }
     }

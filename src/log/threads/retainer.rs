@@ -266,7 +266,7 @@ impl Retainer {
     }
 
     /// Handles the outcome of flushing a dedicated segment.
-    pub(crate) fn own_flushed(&mut self, number: u32, outcome: DedicatedFlushed) {
+    pub(crate) fn dedicated_flushed(&mut self, number: u32, outcome: DedicatedFlushed) {
         match (outcome, self.unnamed.remove(&number)) {
             (DedicatedFlushed::Named, Some(sealed)) => self.add_sealed(number, sealed),
             _ => self.closed(number),

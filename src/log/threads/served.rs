@@ -95,8 +95,8 @@ impl ServedWorker {
         if self.prepared.is_none() && is_needed {
             self.prepare_next(maker, record_bytes, &mut rest);
         }
-        for own in &mut self.dedicated {
-            match own.grow(maker) {
+        for dedicated in &mut self.dedicated {
+            match dedicated.grow(maker) {
                 Ok(Provisioned::Full) => {}
                 Ok(Provisioned::Short) => rest.is_unfinished = true,
                 Err(_) => rest.refused(maker.now() + RETRY),
@@ -178,16 +178,16 @@ impl ServedWorker {
     /// Creates the file of a dedicated segment. Returns whether it needs a further step.
     pub(super) fn open_dedicated(
         &mut self,
-        mut own: DedicatedFile,
+        mut dedicated: DedicatedFile,
         maker: &mut Maker,
     ) -> Provisioned {
-        let reach = match own.grow(maker) {
+        let reach = match dedicated.grow(maker) {
             Ok(reach) => {
-                self.dedicated.push(own);
+                self.dedicated.push(dedicated);
                 reach
             }
             Err(e) => {
-                own.fail(maker, &e);
+                dedicated.fail(maker, &e);
                 Provisioned::Full
             }
         };
@@ -197,7 +197,7 @@ impl ServedWorker {
 
     /// Removes and returns the dedicated segment with this key.
     pub(super) fn take_dedicated(&mut self, key: u64) -> Option<DedicatedFile> {
-        let at = self.dedicated.iter().position(|own| own.key == key)?;
+        let at = self.dedicated.iter().position(|dedicated| dedicated.key == key)?;
         Some(self.dedicated.swap_remove(at))
     }
 
@@ -206,8 +206,8 @@ impl ServedWorker {
         maker.workers -= 1;
         let asked = self.gate.acknowledge();
         self.follow(asked.taken);
-        for own in self.dedicated {
-            own.abandon(maker);
+        for dedicated in self.dedicated {
+            dedicated.abandon(maker);
         }
         if let Some(prepared) = self.prepared {
             maker.forget(prepared.number);
