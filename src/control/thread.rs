@@ -224,12 +224,12 @@ impl Serving {
     }
 
     fn serve(&mut self, token: Token) {
-        let Some(place) = self.clients.iter().position(|client| client.token == token) else {
+        let Some(index) = self.clients.iter().position(|client| client.token == token) else {
             return;
         };
-        let Some(mut client) = self.clients.remove(place) else { return };
+        let Some(mut client) = self.clients.remove(index) else { return };
         if !self.advance(&mut client) {
-            self.clients.insert(place, client);
+            self.clients.insert(index, client);
         }
     }
 

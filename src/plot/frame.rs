@@ -130,7 +130,7 @@ impl Frame {
     fn y_axis(&mut self, ticks: &[Tick]) {
         let Area { left, right, top, bottom } = self.plot;
         for tick in ticks {
-            let y = bottom - tick.place * (bottom - top);
+            let y = bottom - tick.position * (bottom - top);
             let class = if tick.label.is_empty() { "fine" } else { "grid" };
             self.svg.line((left, y), (right, y), class);
             if !tick.label.is_empty() {
@@ -151,7 +151,7 @@ impl Frame {
         }
         let mut free_from = f64::MIN;
         for tick in &ticks {
-            let x = left + tick.place * width;
+            let x = left + tick.position * width;
             let class = if tick.label.is_empty() { "fine" } else { "grid" };
             self.svg.line((x, top), (x, bottom), class);
             let half = LETTER * tick.label.chars().count() as f64 / 2.0;
@@ -178,11 +178,11 @@ impl Frame {
     }
 
     pub fn x(&self, value: f64) -> f64 {
-        self.plot.left + self.x.place(value) * (self.plot.right - self.plot.left)
+        self.plot.left + self.x.position(value) * (self.plot.right - self.plot.left)
     }
 
     pub fn y(&self, value: f64) -> f64 {
-        self.plot.bottom - self.y.place(value) * (self.plot.bottom - self.plot.top)
+        self.plot.bottom - self.y.position(value) * (self.plot.bottom - self.plot.top)
     }
 }
 
@@ -191,7 +191,7 @@ fn is_crowded(ticks: &[Tick], width: f64) -> bool {
     let labeled: Vec<&Tick> = ticks.iter().filter(|tick| !tick.label.is_empty()).collect();
     labeled.windows(2).any(|pair| {
         let letters = pair.iter().map(|tick| tick.label.chars().count()).sum::<usize>();
-        (pair[1].place - pair[0].place) * width < LETTER * letters as f64 / 2.0 + 10.0
+        (pair[1].position - pair[0].position) * width < LETTER * letters as f64 / 2.0 + 10.0
     })
 }
 

@@ -101,12 +101,12 @@ fn area_below(frame: &mut Frame, series: &LineSeries) {
 
 pub(super) fn line(frame: &mut Frame, series: &LineSeries) {
     for part in series.points.split(|(_, y)| !y.is_finite()) {
-        let mut places = part.iter().map(|(x, y)| (frame.x(*x), frame.y(*y)));
+        let mut points = part.iter().map(|(x, y)| (frame.x(*x), frame.y(*y)));
         match part.len() {
             0 => {}
-            1 => places.next().into_iter().for_each(|place| frame.svg.dot(place, series.class)),
+            1 => points.next().into_iter().for_each(|point| frame.svg.dot(point, series.class)),
             _ => {
-                let path = polyline(places);
+                let path = polyline(points);
                 frame.svg.path(&path, &format!("line {}", series.class));
             }
         }

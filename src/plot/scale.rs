@@ -5,7 +5,7 @@ use super::unit::PlotUnit;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tick {
     /// Position, from 0 (the start of the axis) to 1 (its end).
-    pub place: f64,
+    pub position: f64,
     /// The label next to it; empty: the line has none.
     pub label: String,
 }
@@ -65,8 +65,8 @@ impl Scale {
     }
 
     /// Returns the position from 0 to 1. Values outside of the scale are at its ends.
-    pub fn place(&self, value: f64) -> f64 {
-        let place = match self.kind {
+    pub fn position(&self, value: f64) -> f64 {
+        let position = match self.kind {
             ScaleKind::Linear(_) | ScaleKind::Time => {
                 (value - self.from) / (self.until - self.from)
             }
@@ -74,7 +74,7 @@ impl Scale {
                 (value.max(self.from) / self.from).ln() / (self.until / self.from).ln()
             }
         };
-        if place.is_nan() { 0.0 } else { place.clamp(0.0, 1.0) }
+        if position.is_nan() { 0.0 } else { position.clamp(0.0, 1.0) }
     }
 
     /// Returns the values at the start and at the end of the scale, which are finite and distinct.
@@ -92,7 +92,7 @@ impl Scale {
             ScaleKind::Percentile => self.nines(),
             ScaleKind::Time => self.times(most),
         };
-        let tick = |(value, label)| Tick { place: self.place(value), label };
+        let tick = |(value, label)| Tick { position: self.position(value), label };
         ticks.into_iter().map(tick).collect()
     }
 
@@ -264,11 +264,11 @@ mod tests {
                     let (from, until) = scale.bounds();
                     assert!(from < until, "{scale:?}");
                     for value in odd {
-                        assert!((0.0..=1.0).contains(&scale.place(value)), "{scale:?} {value}");
+                        assert!((0.0..=1.0).contains(&scale.position(value)), "{scale:?} {value}");
                     }
                     let ticks = scale.ticks(6);
                     assert!(ticks.len() < 400, "{scale:?}: {}", ticks.len());
-                    assert!(ticks.iter().all(|tick| (0.0..=1.0).contains(&tick.place)));
+                    assert!(ticks.iter().all(|tick| (0.0..=1.0).contains(&tick.position)));
                     assert!(!labels(scale, 6).contains("NaN") && !labels(scale, 6).contains("inf"));
                 }
             }

@@ -39,7 +39,7 @@ impl Merge {
         }
         pieces.retain(|piece| piece.head().is_some());
         let mut merge = Merge { pieces };
-        (0..merge.pieces.len() / 2).rev().for_each(|place| merge.sift_down(place));
+        (0..merge.pieces.len() / 2).rev().for_each(|index| merge.sift_down(index));
         Ok(merge)
     }
 
@@ -61,17 +61,17 @@ impl Merge {
         Ok(())
     }
 
-    fn sift_down(&mut self, mut place: usize) {
+    fn sift_down(&mut self, mut index: usize) {
         loop {
-            let children = 2 * place + 1..(2 * place + 3).min(self.pieces.len());
+            let children = 2 * index + 1..(2 * index + 3).min(self.pieces.len());
             let Some(least) = children.min_by_key(|child| self.pieces[*child].head()) else {
                 return;
             };
-            if self.pieces[place].head() <= self.pieces[least].head() {
+            if self.pieces[index].head() <= self.pieces[least].head() {
                 return;
             }
-            self.pieces.swap(place, least);
-            place = least;
+            self.pieces.swap(index, least);
+            index = least;
         }
     }
 }

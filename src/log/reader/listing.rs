@@ -144,11 +144,11 @@ impl<'a> Listing<'a> {
             }
             if rest > 0 {
                 let first = if direction == Direction::Forward { rest } else { len - rest };
-                let places = self.cut(&group, first)?;
-                for (part, place) in group.iter_mut().zip(places) {
+                let positions = self.cut(&group, first)?;
+                for (part, position) in group.iter_mut().zip(positions) {
                     match direction {
-                        Direction::Forward => part.from = place,
-                        Direction::Backward => part.to = place,
+                        Direction::Forward => part.from = position,
+                        Direction::Backward => part.to = position,
                     }
                 }
                 group.retain(|part| part.from.slot < part.to.slot);
@@ -173,8 +173,8 @@ impl<'a> Listing<'a> {
             let mut at_middle = Vec::with_capacity(group.len());
             for (i, part) in group.iter().enumerate() {
                 let bounds = at_low[i].slot..at_high[i].slot;
-                let place = part.place_at(self.folder, middle, bounds)?;
-                at_middle.push(clamp(place, at_low[i], at_high[i]));
+                let position = part.position_at(self.folder, middle, bounds)?;
+                at_middle.push(clamp(position, at_low[i], at_high[i]));
             }
             if count(group, &at_middle) > k {
                 (high, at_high) = (middle, at_middle);
@@ -198,17 +198,17 @@ impl<'a> Listing<'a> {
 }
 
 /// Returns the number of messages in `group` before these positions.
-fn count(group: &[SegmentSpan], places: &[Position]) -> u64 {
-    let before = |(part, place): (&SegmentSpan, &Position)| part.between(part.from, *place);
-    group.iter().zip(places).map(before).sum()
+fn count(group: &[SegmentSpan], positions: &[Position]) -> u64 {
+    let before = |(part, position): (&SegmentSpan, &Position)| part.between(part.from, *position);
+    group.iter().zip(positions).map(before).sum()
 }
 
-fn clamp(place: Position, low: Position, high: Position) -> Position {
-    if place.slot <= low.slot {
+fn clamp(position: Position, low: Position, high: Position) -> Position {
+    if position.slot <= low.slot {
         low
-    } else if place.slot >= high.slot {
+    } else if position.slot >= high.slot {
         high
     } else {
-        place
+        position
     }
 }

@@ -56,13 +56,13 @@ impl SegmentSpan {
     /// segment.
     pub fn cut_to(&mut self, folder: &Catalog, span: Span) -> Result<(), ReadError> {
         if let Some(since) = span.since_ns {
-            let place = self.place_at(folder, since, 0..self.slots)?;
-            if place.slot > self.from.slot {
-                self.from = place;
+            let position = self.position_at(folder, since, 0..self.slots)?;
+            if position.slot > self.from.slot {
+                self.from = position;
             }
         }
         if let Some(until) = span.until_ns {
-            self.to = self.place_at(folder, until, 0..self.slots)?;
+            self.to = self.position_at(folder, until, 0..self.slots)?;
         }
         Ok(())
     }
@@ -92,7 +92,7 @@ impl SegmentSpan {
 
     /// Returns the position after all slots with a time before `ns`. If `ns` is between the
     /// segment's first and last times, only `bounds` are searched.
-    pub fn place_at(
+    pub fn position_at(
         &self,
         folder: &Catalog,
         ns: u64,
@@ -109,7 +109,7 @@ impl SegmentSpan {
         let slot = search(bounds, |slot| {
             next_valid(&segment, slot, end).is_none_or(|s| s.facts().received_at_ns >= ns)
         });
-        Ok(self.place(&segment, slot))
+        Ok(self.position(&segment, slot))
     }
 
     /// Returns the position after `count` messages from `from` on, not counting removed ones. At
@@ -123,30 +123,30 @@ impl SegmentSpan {
         let mut messages = from.messages + count as u32;
         loop {
             // Each removed message in between moves the position by one.
-            let place = self.place_of(folder, messages)?;
-            let missing = count.saturating_sub(self.between(from, place));
+            let position = self.position_of(folder, messages)?;
+            let missing = count.saturating_sub(self.between(from, position));
             if missing == 0 {
-                return Ok(place);
+                return Ok(position);
             }
             messages += missing as u32;
         }
     }
 
     /// Returns the position before the message that has `messages` messages before it.
-    fn place_of(&self, folder: &Catalog, messages: u32) -> Result<Position, ReadError> {
+    fn position_of(&self, folder: &Catalog, messages: u32) -> Result<Position, ReadError> {
         let segment = folder.segment(self.number)?;
         let slot = search(0..self.slots, |slot| {
             next_valid(&segment, slot, self.slots).is_none_or(|s| s.messages_before() >= messages)
         });
         // It is unknown which lost slots held messages: assume that the last of them did.
-        let next = self.place(&segment, slot);
+        let next = self.position(&segment, slot);
         let back = next.messages.saturating_sub(messages).min(next.slot - slot);
         Ok(Position { slot: next.slot - back, messages })
     }
 
     /// Returns the position before the first valid slot from `slot` on. Lost slots up to there come
     /// before it, because a valid slot counts lost messages, too.
-    fn place(&self, segment: &Segment, slot: u32) -> Position {
+    fn position(&self, segment: &Segment, slot: u32) -> Position {
         let end = Position { slot: self.slots, messages: self.messages };
         next_valid(segment, slot, self.slots).map_or(end, |next| Position {
             slot: next.id().slot,

@@ -70,8 +70,8 @@ fn listen_overflows() -> Option<u64> {
 fn parse(netstat: &str) -> Option<u64> {
     let mut lines = netstat.lines().filter(|line| line.starts_with("TcpExt:"));
     let (names, numbers) = (lines.next()?, lines.next()?);
-    let place = names.split(' ').position(|name| name == "ListenOverflows")?;
-    numbers.split(' ').nth(place)?.parse().ok()
+    let column = names.split(' ').position(|name| name == "ListenOverflows")?;
+    numbers.split(' ').nth(column)?.parse().ok()
 }
 
 #[cfg(test)]

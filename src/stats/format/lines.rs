@@ -32,7 +32,7 @@ impl LineFile {
     }
 
     /// Returns the length up to the end of the last line, for [`LineFile::truncate`].
-    pub fn place(&self) -> u64 {
+    pub fn whole_bytes(&self) -> u64 {
         self.whole_bytes
     }
 
@@ -65,10 +65,11 @@ impl LineFile {
         }
     }
 
-    /// Removes everything appended after `place`. If that fails, the next append starts a new line.
-    pub fn truncate(&mut self, place: u64) {
-        match self.file.set_len(place) {
-            Ok(()) => self.whole_bytes = place,
+    /// Removes everything after the first `bytes` octets. If that fails, the next append starts a
+    /// new line.
+    pub fn truncate(&mut self, bytes: u64) {
+        match self.file.set_len(bytes) {
+            Ok(()) => self.whole_bytes = bytes,
             Err(_) => self.is_torn = true,
         }
     }

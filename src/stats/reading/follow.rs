@@ -31,13 +31,13 @@ pub struct NewSeconds {
 pub struct Follower {
     data: PathBuf,
     /// The number of octets of each file that have been read.
-    places: BTreeMap<PathBuf, u64>,
+    offsets: BTreeMap<PathBuf, u64>,
 }
 
 impl Follower {
     /// Follows `data`, starting with the newest seconds.
     pub fn new(data: &Path) -> Follower {
-        Follower { data: data.to_owned(), places: BTreeMap::new() }
+        Follower { data: data.to_owned(), offsets: BTreeMap::new() }
     }
 
     /// Returns new seconds, from `since` (Unix s) on. Costs about 10 µs per second and metric, and
@@ -46,7 +46,7 @@ impl Follower {
     /// Errors: the folder or a file cannot be read. Missing statistics are not an error.
     pub fn read_new(&mut self, since: u64) -> io::Result<NewSeconds> {
         let mut news = NewSeconds::default();
-        let mut places = BTreeMap::new();
+        let mut offsets = BTreeMap::new();
         for (stem, files) in files_in(&self.data)? {
             if (stem.hour + 1) * HOUR_S <= since {
                 continue;
@@ -59,18 +59,18 @@ impl Follower {
                 (StatsFileKind::Values, INTERVAL_BEGIN, NewSeconds::add_histogram),
             ] {
                 let Some(path) = files.get(&kind) else { continue };
-                let mut place = self.places.get(path).copied().unwrap_or(0);
-                let text = read_on(path, &mut place)?;
+                let mut offset = self.offsets.get(path).copied().unwrap_or(0);
+                let text = read_on(path, &mut offset)?;
                 for (_, line) in unglued(&text, begin) {
                     if let Err(fault) = add(&mut news, line, since) {
                         news.damage.push(StatsDamage::NewLine { file: path.clone(), fault });
                     }
                 }
-                places.insert(path.clone(), place);
+                offsets.insert(path.clone(), offset);
             }
         }
         // Files that are gone or too old are forgotten.
-        self.places = places;
+        self.offsets = offsets;
         Ok(news)
     }
 }
@@ -94,21 +94,21 @@ impl NewSeconds {
     }
 }
 
-/// Returns the whole lines after `place`, and advances `place` past them.
-fn read_on(path: &Path, place: &mut u64) -> io::Result<String> {
+/// Returns the whole lines after `offset`, and advances `offset` past them.
+fn read_on(path: &Path, offset: &mut u64) -> io::Result<String> {
     let mut file = match File::open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
         other => other?,
     };
     let end = file.metadata()?.len();
     // If the file is shorter than before, it is another file with the same name.
-    let from = if *place <= end { *place } else { 0 };
+    let from = if *offset <= end { *offset } else { 0 };
     let first = from.max(end.saturating_sub(LOOK_BYTES_MAX));
     file.seek(SeekFrom::Start(first))?;
     let mut bytes = Vec::new();
     file.take(end - first).read_to_end(&mut bytes)?;
     let behind = bytes.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
-    *place = first + behind as u64;
+    *offset = first + behind as u64;
     bytes.truncate(behind);
     // The start is within a line, unless everything before it has been read.
     let skip = match first == from {
@@ -172,16 +172,16 @@ mod tests {
         let lines = LOOK_BYTES_MAX as usize / 8 + 1000;
         let text: String = (0..lines).map(|n| format!("{n:07}\n")).collect();
         std::fs::write(&path, format!("{text}cut")).unwrap();
-        let mut place = 0;
-        let found = read_on(&path, &mut place).unwrap();
-        assert_eq!(place, text.len() as u64);
+        let mut offset = 0;
+        let found = read_on(&path, &mut offset).unwrap();
+        assert_eq!(offset, text.len() as u64);
         assert!(found.len() as u64 <= LOOK_BYTES_MAX && text.ends_with(&found));
         assert!(found.lines().all(|line| line.len() == 7));
-        assert_eq!(read_on(&path, &mut place).unwrap(), "");
+        assert_eq!(read_on(&path, &mut offset).unwrap(), "");
         // Another file with the same name.
         std::fs::write(&path, "new\n").unwrap();
-        assert_eq!(read_on(&path, &mut place).unwrap(), "new\n");
+        assert_eq!(read_on(&path, &mut offset).unwrap(), "new\n");
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(read_on(&path, &mut place).unwrap(), "");
+        assert_eq!(read_on(&path, &mut offset).unwrap(), "");
     }
 }

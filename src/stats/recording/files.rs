@@ -48,9 +48,9 @@ impl Hour {
             Some(file) => file,
             none => none.insert(BatchFile::open(path)?),
         };
-        let place = file.place();
+        let whole_bytes = file.whole_bytes();
         file.append(&batches)?;
-        self.lines.append(line).inspect_err(|_| file.truncate(place))
+        self.lines.append(line).inspect_err(|_| file.truncate(whole_bytes))
     }
 }
 
@@ -111,13 +111,13 @@ impl StatsWriter {
         let current = self.current.as_mut().expect("begun above");
         let mut text = Vec::new();
         encode(interval, Duration::from_secs(interval.second), Duration::from_secs(1), &mut text)?;
-        let place = current.log.place();
+        let whole_bytes = current.log.whole_bytes();
         current.log.append(&text)?;
         // Counters are written last. If that fails, the values are taken back, so that no second
         // has values without counters. Only a crash between the two writes can leave such values.
         current
             .write_sessions(interval, &line, &sessions)
-            .inspect_err(|_| current.log.truncate(place))?;
+            .inspect_err(|_| current.log.truncate(whole_bytes))?;
         let second = Seconds::of(interval.second);
         current.span = Some(current.span.map_or(second, |span| span.hull(second)));
         current.total.merge(interval);

@@ -20,23 +20,23 @@ impl BatchFile {
     }
 
     /// Returns the length up to the end of the last batch, for [`BatchFile::truncate`].
-    pub fn place(&self) -> u64 {
+    pub fn whole_bytes(&self) -> u64 {
         self.whole_bytes
     }
 
     /// Appends whole batches. After an error, what was written is removed if possible.
     pub fn append(&mut self, batches: &[u8]) -> io::Result<()> {
-        let place = self.whole_bytes;
-        self.file.write_all(batches).inspect_err(|_| self.truncate(place))?;
+        let before = self.whole_bytes;
+        self.file.write_all(batches).inspect_err(|_| self.truncate(before))?;
         self.whole_bytes = self.file.metadata()?.len();
         Ok(())
     }
 
-    /// Removes everything appended after `place`. If that fails, readers find the next batch by its
-    /// first octets.
-    pub fn truncate(&mut self, place: u64) {
-        match self.file.set_len(place) {
-            Ok(()) => self.whole_bytes = place,
+    /// Removes everything after the first `bytes` octets. If that fails, readers find the next
+    /// batch by its first octets.
+    pub fn truncate(&mut self, bytes: u64) {
+        match self.file.set_len(bytes) {
+            Ok(()) => self.whole_bytes = bytes,
             Err(error) => {
                 tracing::debug!(%error, "part of a batch of connections could not be removed")
             }

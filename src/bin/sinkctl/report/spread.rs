@@ -311,8 +311,8 @@ fn ratio_bars(histogram: &Histogram<u64>, unit: PlotUnit) -> (Scale, Vec<Bar>) {
     let edge = |i: usize| from * (until / from).powf(i as f64 / count);
     let mut counts = vec![0u64; count as usize];
     for step in histogram.iter_recorded() {
-        let place = scale.place(step.value_iterated_to() as f64) * count;
-        counts[(place as usize).min(count as usize - 1)] += step.count_at_value();
+        let position = scale.position(step.value_iterated_to() as f64) * count;
+        counts[(position as usize).min(count as usize - 1)] += step.count_at_value();
     }
     let bar = |(i, n): (usize, &u64)| {
         let (from, until) = (edge(i), edge(i + 1));
