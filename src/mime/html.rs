@@ -419,8 +419,8 @@ impl<'h> Tokens<'h> {
         let mut rest = self.rest;
         while let Some(at) = rest.find("</") {
             rest = &rest[at..];
-            let is_it = rest.as_bytes()[2..].get(..name.len());
-            if is_it.is_some_and(|n| n.eq_ignore_ascii_case(name.as_bytes())) {
+            let found = rest.as_bytes()[2..].get(..name.len());
+            if found.is_some_and(|n| n.eq_ignore_ascii_case(name.as_bytes())) {
                 self.rest = rest;
                 return;
             }

@@ -247,8 +247,8 @@ impl ListColumns {
 
 /// Returns the position of a column, matching its name exactly or else without regard to case.
 fn position(names: &[String], name: &str) -> Result<Option<usize>, ExpectedListError> {
-    let find = |is_it: &dyn Fn(&str) -> bool| {
-        let mut found = names.iter().enumerate().filter(|(_, name)| is_it(name));
+    let find = |is_sought: &dyn Fn(&str) -> bool| {
+        let mut found = names.iter().enumerate().filter(|(_, name)| is_sought(name));
         let first = found.next().map(|(n, _)| n);
         match found.next() {
             Some(_) => Err(ExpectedListError::TwoColumns(name.to_owned())),

@@ -47,12 +47,12 @@ impl Node {
         self.has(Term::needs_body)
     }
 
-    /// Returns whether `is_it` returns true for any term.
-    fn has(&self, is_it: fn(&Term) -> bool) -> bool {
+    /// Returns whether `is_sought` returns true for any term.
+    fn has(&self, is_sought: fn(&Term) -> bool) -> bool {
         match self {
-            Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(|node| node.has(is_it)),
-            Node::Not(node) => node.has(is_it),
-            Node::Term(term) => is_it(term),
+            Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(|node| node.has(is_sought)),
+            Node::Not(node) => node.has(is_sought),
+            Node::Term(term) => is_sought(term),
         }
     }
 }

@@ -131,9 +131,9 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(errno: i32, is_it: impl Fn(&OpenError) -> bool, said: &str) {
+    fn check(errno: i32, is_expected: impl Fn(&OpenError) -> bool, said: &str) {
         let error = OpenError::new("/data", io::Error::from_raw_os_error(errno));
-        assert!(is_it(&error), "{error:?}");
+        assert!(is_expected(&error), "{error:?}");
         assert!(error.to_string().contains(said), "{error}");
     }
 

@@ -8,7 +8,7 @@ use crate::sender::clock::time_between;
 use crate::sender::network::Network;
 use crate::sender::recording::ConnectionFailure;
 use crate::sender::scheduling::{
-    Closing, Continuation, OwnerRequest, SilenceLimit, SilentConnection,
+    ConnectionClosing, OwnerRequest, RunContinuation, SilenceLimit, SilentConnection,
 };
 use crate::tls::Failure;
 
@@ -27,9 +27,9 @@ impl<N: Network> Engine<'_, N> {
         let answered_ns = self.shared.last_answer.ns();
         let request = if is_stopped { OwnerRequest::Stop } else { OwnerRequest::Continue };
         match self.scheduler.continuation(now_ns, answered_ns, request) {
-            Continuation::Continue => {}
-            Continuation::Stop => self.stop(),
-            Continuation::CloseAll => self.close_all(),
+            RunContinuation::Continue => {}
+            RunContinuation::Stop => self.stop(),
+            RunContinuation::CloseAll => self.close_all(),
         }
         self.close_silent();
     }
@@ -57,9 +57,13 @@ impl<N: Network> Engine<'_, N> {
                 self.close(
                     slot,
                     match then {
-                        Closing::Failed if is_handshaking => Failure::TimedOut.into(),
-                        Closing::Failed => ConnectionEnd::Failed(ConnectionFailure::Silent(max)),
-                        Closing::ByUs | Closing::ByTarget => ConnectionEnd::Clean,
+                        ConnectionClosing::Failed if is_handshaking => Failure::TimedOut.into(),
+                        ConnectionClosing::Failed => {
+                            ConnectionEnd::Failed(ConnectionFailure::Silent(max))
+                        }
+                        ConnectionClosing::ByUs | ConnectionClosing::ByTarget => {
+                            ConnectionEnd::Clean
+                        }
                     },
                 );
             }

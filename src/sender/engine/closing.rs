@@ -3,7 +3,9 @@ use super::Engine;
 use super::connection_end::ConnectionEnd;
 use crate::sender::network::Network;
 use crate::sender::recording::{ConnectionFailure, FailureKind};
-use crate::sender::scheduling::{Closed, Closing, ConnectionSlot, Meaning, PooledConnection};
+use crate::sender::scheduling::{
+    ConnectionClosing, ConnectionSlot, EndMeaning, EndedConnection, PooledConnection,
+};
 use crate::sender::settings::Connections;
 use crate::sender::source::{Outcome, SessionEnd};
 use crate::smtp::client::{OutgoingMail, Phase, ReplyCode, SessionFault};
@@ -12,13 +14,13 @@ impl<N: Network> Engine<'_, N> {
     pub(super) fn close(&mut self, slot: ConnectionSlot, end: ConnectionEnd) {
         let Some(mut conn) = self.connections.take(slot) else { return };
         let closing = match end {
-            ConnectionEnd::Failed(_) => Closing::Failed,
-            ConnectionEnd::Clean if conn.session.is_closed() => Closing::ByUs,
-            ConnectionEnd::Clean => Closing::ByTarget,
+            ConnectionEnd::Failed(_) => ConnectionClosing::Failed,
+            ConnectionEnd::Clean if conn.session.is_closed() => ConnectionClosing::ByUs,
+            ConnectionEnd::Clean => ConnectionClosing::ByTarget,
         };
         let now_ns = self.ledger.now_ns();
         let Some(closed) = self.scheduler.record_end(slot, closing, now_ns) else { return };
-        let Closed { mut pooled, was_useful, meaning } = closed;
+        let EndedConnection { mut pooled, was_useful, meaning } = closed;
         conn.close(pooled.started, &mut self.ledger);
         if let ConnectionEnd::Failed(ConnectionFailure::Tls(failure)) = &end {
             self.ledger.tls_failed(*failure);
@@ -48,7 +50,7 @@ impl<N: Network> Engine<'_, N> {
     /// Counts the end of a connection as a failure, if it was one.
     fn count_failed_end(
         &mut self,
-        meaning: Meaning,
+        meaning: EndMeaning,
         end: ConnectionEnd,
         fault: Option<SessionFault>,
         requested_ns: u64,
@@ -61,10 +63,10 @@ impl<N: Network> Engine<'_, N> {
             ConnectionEnd::Clean => ConnectionFailure::ClosedUnused,
         };
         match meaning {
-            Meaning::Normal => {}
-            Meaning::SessionFailed if is_counted => {}
-            Meaning::SessionFailed => self.count_failure(FailureKind::Session, &why),
-            Meaning::TargetFailed => {
+            EndMeaning::Normal => {}
+            EndMeaning::SessionFailed if is_counted => {}
+            EndMeaning::SessionFailed => self.count_failure(FailureKind::Session, &why),
+            EndMeaning::TargetFailed => {
                 if !is_counted {
                     self.count_failure(FailureKind::Connection, &why);
                 }

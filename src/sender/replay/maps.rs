@@ -35,8 +35,8 @@ impl<'a> Maps<'a> {
     /// Errors: the record is damaged, or was pruned meanwhile.
     pub fn record(&mut self, slot: &Slot) -> Result<(Bytes, Bytes), ReadError> {
         let number = slot.id().segment;
-        let is_it = |map: &Mapped| map.segment().number() == number;
-        let map = match self.maps.iter().rposition(is_it) {
+        let is_of_segment = |map: &Mapped| map.segment().number() == number;
+        let map = match self.maps.iter().rposition(is_of_segment) {
             Some(at) if at + 1 == self.maps.len() => None,
             Some(at) => self.maps.remove(at),
             None => {

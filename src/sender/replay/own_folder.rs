@@ -83,8 +83,8 @@ fn listening(process: &Path, address: &ResolvedAddress) -> Vec<u64> {
         ResolvedAddress::Unix(path) => {
             let there = process.join("cwd");
             let wanted = path.canonicalize().unwrap_or_else(|_| path.clone());
-            let is_it = |path: &str| there.join(path).canonicalize().is_ok_and(|p| p == wanted);
-            unix_sockets(&table("unix"), is_it)
+            let is_wanted = |path: &str| there.join(path).canonicalize().is_ok_and(|p| p == wanted);
+            unix_sockets(&table("unix"), is_wanted)
         }
     }
 }
@@ -92,7 +92,7 @@ fn listening(process: &Path, address: &ResolvedAddress) -> Vec<u64> {
 /// Parses /proc/net/tcp or tcp6: `sl local_address rem_address st ... inode` (proc_net_tcp.txt).
 fn tcp_listeners(table: &str, address: SocketAddr) -> Vec<u64> {
     const LISTEN: &str = "0A";
-    let is_it = |listener: SocketAddr| {
+    let serves_address = |listener: SocketAddr| {
         let (ip, wanted) = (listener.ip().to_canonical(), address.ip().to_canonical());
         // Linux treats a connection to the unspecified address as one to loopback.
         let is_same = ip == wanted || ip.is_unspecified() || wanted.is_unspecified();
@@ -101,7 +101,7 @@ fn tcp_listeners(table: &str, address: SocketAddr) -> Vec<u64> {
     let rows = table.lines().skip(1).filter_map(|line| {
         let columns: Vec<&str> = line.split_whitespace().collect();
         let (listener, state) = (columns.get(1)?, columns.get(3)?);
-        let is_listening = *state == LISTEN && is_it(socket_address(listener)?);
+        let is_listening = *state == LISTEN && serves_address(socket_address(listener)?);
         is_listening.then(|| columns.get(9)?.parse().ok()).flatten()
     });
     rows.collect()
@@ -125,13 +125,13 @@ fn socket_address(text: &str) -> Option<SocketAddr> {
 }
 
 /// Parses /proc/net/unix: `Num RefCount Protocol Flags Type St Inode Path`.
-fn unix_sockets(table: &str, is_it: impl Fn(&str) -> bool) -> Vec<u64> {
+fn unix_sockets(table: &str, is_wanted: impl Fn(&str) -> bool) -> Vec<u64> {
     let rows = table.lines().skip(1).filter_map(|line| {
         let mut columns = line.split_whitespace();
         let inode = columns.nth(6)?;
         // A path may contain spaces.
         let path = line.split_once(inode)?.1.trim_start();
-        (!path.is_empty() && is_it(path)).then(|| inode.parse().ok()).flatten()
+        (!path.is_empty() && is_wanted(path)).then(|| inode.parse().ok()).flatten()
     });
     rows.collect()
 }

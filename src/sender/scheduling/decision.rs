@@ -59,7 +59,7 @@ pub enum NewConnection {
 
 /// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closing {
+pub enum ConnectionClosing {
     /// We closed it, or gave it up although the target owed nothing.
     ByUs,
     /// The target closed it and owed nothing.
@@ -70,7 +70,7 @@ pub enum Closing {
 
 /// What the end of a connection says about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
+pub enum EndMeaning {
     /// Nothing: connections end like this in normal operation.
     Normal,
     /// A session was cut short.
@@ -81,18 +81,18 @@ pub enum Meaning {
 
 /// A connection that has ended.
 #[derive(Debug)]
-pub struct Closed<M> {
+pub struct EndedConnection<M> {
     /// The messages still queued for the connection, and its lane.
     pub pooled: PooledConnection<M>,
     /// Whether it was useful: it carried a message, or stayed open for one.
     pub was_useful: bool,
     /// What its end says about the target.
-    pub meaning: Meaning,
+    pub meaning: EndMeaning,
 }
 
 /// Whether sending continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Continuation {
+pub enum RunContinuation {
     /// Nothing changes.
     Continue,
     /// Begin nothing more; messages in progress have the grace period.
@@ -116,7 +116,7 @@ pub struct SilenceLimit {
     /// The longest time without an octet in either direction.
     pub max: Duration,
     /// How the connection ends after that.
-    pub then: Closing,
+    pub then: ConnectionClosing,
 }
 
 /// A request of the owner.

@@ -15,8 +15,8 @@ mod waiting;
 pub(super) use connection_slot::BySlot;
 pub use connection_slot::ConnectionSlot;
 pub(super) use decision::{
-    Assignment, Closed, Closing, ConnectionStep, Continuation, ExclusiveReason, Meaning,
-    NewConnection, OwnerRequest, SilenceLimit, SilentConnection,
+    Assignment, ConnectionClosing, ConnectionStep, EndMeaning, EndedConnection, ExclusiveReason,
+    NewConnection, OwnerRequest, RunContinuation, SilenceLimit, SilentConnection,
 };
 pub(super) use patience::NextAttempt;
 pub(super) use pool::{EarlyEnd, PooledConnection, Readiness};

@@ -1,7 +1,7 @@
 //! How long a run of sending waits for a silent target.
 use std::time::Duration;
 
-use super::decision::{Continuation, OwnerRequest};
+use super::decision::{OwnerRequest, RunContinuation};
 use super::progress::Progress;
 use crate::sender::clock::{nanos, time_between};
 use crate::sender::settings::{Ends, SendingSettings};
@@ -35,15 +35,15 @@ impl TimeLimits {
         now_ns: u64,
         answered_ns: Option<u64>,
         request: OwnerRequest,
-    ) -> Continuation {
+    ) -> RunContinuation {
         match (progress, request) {
             (Progress::Stopped { at_ns, .. }, _) if time_between(at_ns, now_ns) > self.grace => {
-                Continuation::CloseAll
+                RunContinuation::CloseAll
             }
-            (Progress::Stopped { .. }, _) => Continuation::Continue,
-            (_, OwnerRequest::Stop) => Continuation::Stop,
-            _ if self.is_schedule_stalled(now_ns, answered_ns) => Continuation::Stop,
-            _ => Continuation::Continue,
+            (Progress::Stopped { .. }, _) => RunContinuation::Continue,
+            (_, OwnerRequest::Stop) => RunContinuation::Stop,
+            _ if self.is_schedule_stalled(now_ns, answered_ns) => RunContinuation::Stop,
+            _ => RunContinuation::Continue,
         }
     }
 

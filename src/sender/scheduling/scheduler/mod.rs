@@ -8,8 +8,8 @@ mod tests;
 
 use super::connection_slot::ConnectionSlot;
 use super::decision::{
-    Closed, Closing, ConnectionStep, Continuation, Meaning, OwnerRequest, SilenceLimit,
-    SilentConnection,
+    ConnectionClosing, ConnectionStep, EndMeaning, EndedConnection, OwnerRequest, RunContinuation,
+    SilenceLimit, SilentConnection,
 };
 use super::patience::{FailedConnections, NextAttempt, OtherConnections};
 use super::pool::{ConnectionPool, EarlyEnd, PooledConnection, Readiness};
@@ -236,24 +236,26 @@ impl<M> Scheduler<M> {
     pub fn record_end(
         &mut self,
         slot: ConnectionSlot,
-        closing: Closing,
+        closing: ConnectionClosing,
         now_ns: u64,
-    ) -> Option<Closed<M>> {
+    ) -> Option<EndedConnection<M>> {
         let pooled = self.pool.remove(slot)?;
         let was_useful = pooled.is_useful(now_ns);
         if was_useful {
             self.patience.record_useful(now_ns);
         }
         let meaning = match closing {
-            Closing::Failed if was_useful || (pooled.is_open && self.is_ended()) => {
-                Meaning::SessionFailed
+            ConnectionClosing::Failed if was_useful || (pooled.is_open && self.is_ended()) => {
+                EndMeaning::SessionFailed
             }
-            Closing::Failed => Meaning::TargetFailed,
+            ConnectionClosing::Failed => EndMeaning::TargetFailed,
             // Otherwise a target that greets and disconnects would be connected to again and again.
-            Closing::ByTarget if !was_useful && !self.is_ended() => Meaning::TargetFailed,
-            Closing::ByTarget | Closing::ByUs => Meaning::Normal,
+            ConnectionClosing::ByTarget if !was_useful && !self.is_ended() => {
+                EndMeaning::TargetFailed
+            }
+            ConnectionClosing::ByTarget | ConnectionClosing::ByUs => EndMeaning::Normal,
         };
-        Some(Closed { pooled, was_useful, meaning })
+        Some(EndedConnection { pooled, was_useful, meaning })
     }
 
     /// Moves the queue of a connection that has ended to the one in `slot`.
@@ -299,7 +301,7 @@ impl<M> Scheduler<M> {
         now_ns: u64,
         answered_ns: Option<u64>,
         request: OwnerRequest,
-    ) -> Continuation {
+    ) -> RunContinuation {
         self.limits.continuation(self.progress, now_ns, answered_ns, request)
     }
 
@@ -312,7 +314,7 @@ impl<M> Scheduler<M> {
         let is_ended = self.is_ended();
         let (timeout, last_silence) = (self.limits.timeout, self.limits.last_silence());
         let Some(pooled) = self.pool.at(slot) else {
-            return SilenceLimit { max: timeout, then: Closing::ByUs };
+            return SilenceLimit { max: timeout, then: ConnectionClosing::ByUs };
         };
         // If no message depends on the connection, the run should not wait minutes for the reply
         // to QUIT.
@@ -320,9 +322,9 @@ impl<M> Scheduler<M> {
         let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Exhausted);
         let is_done = is_unused && (is_ended || is_ending);
         match (is_done, pooled.is_open) {
-            (false, _) => SilenceLimit { max: timeout, then: Closing::Failed },
-            (true, true) => SilenceLimit { max: last_silence, then: Closing::Failed },
-            (true, false) => SilenceLimit { max: last_silence, then: Closing::ByUs },
+            (false, _) => SilenceLimit { max: timeout, then: ConnectionClosing::Failed },
+            (true, true) => SilenceLimit { max: last_silence, then: ConnectionClosing::Failed },
+            (true, false) => SilenceLimit { max: last_silence, then: ConnectionClosing::ByUs },
         }
     }
 }

@@ -105,11 +105,11 @@ fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
             scheduler.record_greeting(slot);
             scheduler.add(due_message(*at_ms, None), ());
             assert!(begins(&mut scheduler, slot, now_ns).is_some());
-            let closed = scheduler.record_end(slot, Closing::Failed, now_ns).unwrap();
-            assert_eq!((closed.meaning, closed.was_useful), (Meaning::SessionFailed, true));
+            let closed = scheduler.record_end(slot, ConnectionClosing::Failed, now_ns).unwrap();
+            assert_eq!((closed.meaning, closed.was_useful), (EndMeaning::SessionFailed, true));
         } else {
-            let closed = scheduler.record_end(slot, Closing::Failed, now_ns).unwrap();
-            assert_eq!((closed.meaning, closed.was_useful), (Meaning::TargetFailed, false));
+            let closed = scheduler.record_end(slot, ConnectionClosing::Failed, now_ns).unwrap();
+            assert_eq!((closed.meaning, closed.was_useful), (EndMeaning::TargetFailed, false));
             next = scheduler.back_off(closed.pooled.requested_ns, now_ns);
         }
         assert_eq!(next == NextAttempt::Never, pause_ms.is_none(), "{story:?}: {what}{at_ms}");
@@ -185,7 +185,7 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
             started += 1;
         }
         assert_eq!(started, expected, "{per_connection:?}, {mail_max:?}");
-        let closed = scheduler.record_end(slot, Closing::ByUs, 0).unwrap();
+        let closed = scheduler.record_end(slot, ConnectionClosing::ByUs, 0).unwrap();
         assert_eq!(closed.pooled.started, expected);
         assert!(scheduler.wants_connection(0), "another one takes its place");
     }
@@ -200,7 +200,7 @@ fn what_moves_to_another_connection_goes_first_over_it() {
         scheduler.add(due_message(ticket, None), ());
         assert_eq!(begins(&mut scheduler, first, 0), Some(ticket));
     }
-    let mut closed = scheduler.record_end(first, Closing::Failed, S).unwrap();
+    let mut closed = scheduler.record_end(first, ConnectionClosing::Failed, S).unwrap();
     closed.pooled.queue.push_back((due_message(2, None), ()));
     scheduler.add(due_message(3, None), ());
     let second = open(&mut scheduler, S)[0];
@@ -293,8 +293,8 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     assert_eq!(scheduler.step(slot_at(1), Readiness::Ready, 9), ConnectionStep::Quit);
     assert_eq!(scheduler.assign(9, busy), Assignment::Nothing, "one is ending");
     assert_eq!(
-        scheduler.record_end(slot_at(1), Closing::ByUs, 9).unwrap().meaning,
-        Meaning::Normal
+        scheduler.record_end(slot_at(1), ConnectionClosing::ByUs, 9).unwrap().meaning,
+        EndMeaning::Normal
     );
     assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(LaneKey(3)) });
     let slot = scheduler.reserve();
@@ -325,19 +325,23 @@ fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
             scheduler.continuation(now_ns, answered_s.map(|at_s| at_s * S), told)
         };
         let Some(expected_s) = expected_s else {
-            assert_eq!(continuation(&scheduler, 1000 * S), Continuation::Continue, "{ends:?}");
+            assert_eq!(continuation(&scheduler, 1000 * S), RunContinuation::Continue, "{ends:?}");
             continue;
         };
         let stop_ns = expected_s * S;
         assert!(
-            stop_ns == 0 || continuation(&scheduler, stop_ns - 1) == Continuation::Continue,
+            stop_ns == 0 || continuation(&scheduler, stop_ns - 1) == RunContinuation::Continue,
             "{ends:?}"
         );
-        assert_eq!(continuation(&scheduler, stop_ns), Continuation::Stop, "{ends:?}");
+        assert_eq!(continuation(&scheduler, stop_ns), RunContinuation::Stop, "{ends:?}");
         scheduler.end(stop_ns);
         scheduler.stop(stop_ns);
-        assert_eq!(continuation(&scheduler, stop_ns + 5 * S), Continuation::Continue, "the grace");
-        assert_eq!(continuation(&scheduler, stop_ns + 5 * S + 1), Continuation::CloseAll);
+        assert_eq!(
+            continuation(&scheduler, stop_ns + 5 * S),
+            RunContinuation::Continue,
+            "the grace"
+        );
+        assert_eq!(continuation(&scheduler, stop_ns + 5 * S + 1), RunContinuation::CloseAll);
     }
     let scheduler = Scheduler::<()>::new(&SendingSettings { ends: Ends::At(at(7)), ..kept(1) });
     assert!(!scheduler.is_due_to_end(7 * S - 1) && scheduler.is_due_to_end(7 * S));
@@ -348,13 +352,13 @@ fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
 fn a_connection_that_nothing_depends_on_may_be_silent_for_the_grace_alone() {
     let (timeout, grace) = (20 * S, 5 * S);
     for (is_open, is_ended, in_progress, readiness, expected) in [
-        (true, false, 1, Readiness::Busy, (timeout, Closing::Failed)),
-        (true, true, 1, Readiness::Busy, (timeout, Closing::Failed)),
-        (false, false, 0, Readiness::Opening, (timeout, Closing::Failed)),
-        (false, true, 0, Readiness::Opening, (grace, Closing::ByUs)),
-        (true, false, 0, Readiness::Ending, (grace, Closing::Failed)),
-        (true, false, 0, Readiness::Exhausted, (grace, Closing::Failed)),
-        (true, true, 0, Readiness::Ending, (grace, Closing::Failed)),
+        (true, false, 1, Readiness::Busy, (timeout, ConnectionClosing::Failed)),
+        (true, true, 1, Readiness::Busy, (timeout, ConnectionClosing::Failed)),
+        (false, false, 0, Readiness::Opening, (timeout, ConnectionClosing::Failed)),
+        (false, true, 0, Readiness::Opening, (grace, ConnectionClosing::ByUs)),
+        (true, false, 0, Readiness::Ending, (grace, ConnectionClosing::Failed)),
+        (true, false, 0, Readiness::Exhausted, (grace, ConnectionClosing::Failed)),
+        (true, true, 0, Readiness::Ending, (grace, ConnectionClosing::Failed)),
     ] {
         let mut scheduler = Scheduler::<()>::new(&kept(1));
         let slot = scheduler.reserve();
