@@ -1,7 +1,8 @@
 //! The frame of all plots: size, two axes with grid and titles, legend.
 use super::scale::{Scale, Tick};
 use super::style::CSS;
-use super::svg::{Anchor, Area, Svg, escape, number};
+use super::svg::{Anchor, Area, Svg, number};
+use crate::wording::xml_escaped;
 
 /// Size of a plot in pixels, at its natural scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -95,14 +96,14 @@ impl Picture {
         let style = format!(
             "<style>{CSS}</style>\n<rect x=\"-12\" y=\"{top}\" width=\"{w}\" height=\"{h}\" \
              class=\"back\"/>\n<text x=\"0\" y=\"-12\" class=\"heading\">{}</text>\n",
-            escape(&self.title)
+            xml_escaped(&self.title)
         );
         let size = format!("-12 {top} {w} {h}\" width=\"{w}\" height=\"{h}");
         self.element(&size, &style)
     }
 
     fn element(&self, view: &str, head: &str) -> String {
-        let (label, body) = (escape(&self.label), &self.body);
+        let (label, body) = (xml_escaped(&self.label), &self.body);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" role=\"img\" \
              aria-label=\"{label}\" viewBox=\"{view}\">\n{head}{body}</svg>\n"

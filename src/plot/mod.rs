@@ -27,5 +27,4 @@ pub use lines::{Hint, LinePlot, LineSeries};
 pub use note::Note;
 pub use scale::{Scale, Tick};
 pub use style::CSS;
-pub use svg::escape;
 pub use unit::PlotUnit;

@@ -1,25 +1,7 @@
 //! Writes SVG, with closed elements, escaped text and short coordinates.
 use std::fmt::Write;
 
-/// Escapes text and attributes for XML: markup is escaped, and characters that XML does not allow
-/// are replaced.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            '\t' | '\n' | '\r' => escaped.push(' '),
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            _ if letter.is_control() => escaped.push('\u{fffd}'),
-            _ => escaped.push(letter),
-        }
-    }
-    escaped
-}
+use crate::wording::xml_escaped;
 
 /// Formats a coordinate, rounded to a tenth of a pixel.
 pub(super) fn number(value: f64) -> String {
@@ -58,7 +40,7 @@ impl Svg {
             Anchor::Middle => "middle",
             Anchor::End => "end",
         };
-        let (x, y, text) = (number(at.0), number(at.1), escape(text));
+        let (x, y, text) = (number(at.0), number(at.1), xml_escaped(text));
         self.add(format_args!(
             r#"<text x="{x}" y="{y}" text-anchor="{anchor}" class="{class}">{text}</text>"#
         ));
@@ -80,7 +62,7 @@ impl Svg {
         if hint.is_empty() {
             self.add(format_args!("{head}/>"));
         } else {
-            self.add(format_args!("{head}><title>{}</title></rect>", escape(hint)));
+            self.add(format_args!("{head}><title>{}</title></rect>", xml_escaped(hint)));
         }
     }
 
@@ -118,18 +100,6 @@ pub(super) fn polyline(points: impl Iterator<Item = (f64, f64)>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_from_outside_is_escaped() {
-        for (text, escaped) in [
-            ("a", "a"),
-            ("<script>\"&'</script>", "&lt;script&gt;&quot;&amp;&#39;&lt;/script&gt;"),
-            ("a\u{0}\u{1b}[2J\u{ffff}\u{85}b", "a\u{fffd}\u{fffd}[2J\u{fffd}\u{fffd}b"),
-            ("ü\t\n", "ü  "),
-        ] {
-            assert_eq!(escape(text), escaped);
-        }
-    }
 
     #[test]
     fn coordinates_are_short_and_finite() {

@@ -1,6 +1,6 @@
 //! The wording of output: numbers with their units, unexpected values with the word that was
-//! probably meant, text from outside, words for a shell, and the errors of the system and of
-//! command lines.
+//! probably meant, text from outside, words for a shell, text in XML, and the errors of the
+//! system and of command lines.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod causes;
@@ -11,6 +11,7 @@ mod system_error;
 mod unexpected;
 mod units;
 mod usage_error;
+mod xml;
 
 pub use causes::with_causes;
 pub use foreign::{escaped, excerpt, printable, printable_line, readable};
@@ -22,3 +23,4 @@ pub use units::{
     counted, decimals, digits, duration, exact_duration, percent, whole, whole_percent,
 };
 pub use usage_error::usage_error;
+pub use xml::xml_escaped;

@@ -1,6 +1,6 @@
 //! The report for CI systems, in JUnit's XML.
 use sinkd::analysis::claims::CheckedClaim;
-use sinkd::plot::escape;
+use sinkd::wording::xml_escaped;
 
 use super::advice::reason;
 
@@ -13,13 +13,13 @@ pub fn xml(checked: &[CheckedClaim]) -> String {
          <testsuite name=\"sinkctl assert\" tests=\"{tests}\" failures=\"{failures}\">\n"
     );
     for one in checked {
-        let name = escape(&one.claim.text);
+        let name = xml_escaped(&one.claim.text);
         xml += &match &one.failure {
             None => format!("  <testcase classname=\"sinkd\" name=\"{name}\"/>\n"),
             Some(why) => format!(
                 "  <testcase classname=\"sinkd\" name=\"{name}\"><failure message=\"{}\"/>\
                  </testcase>\n",
-                escape(&reason(why))
+                xml_escaped(&reason(why))
             ),
         };
     }

@@ -1,6 +1,6 @@
 //! The report for CI systems, in JUnit's XML.
 use sinkd::analysis::audit::{AuditFigures, Offender};
-use sinkd::plot::escape;
+use sinkd::wording::xml_escaped;
 
 use super::checks::{Check, checks};
 use super::csv::message;
@@ -21,7 +21,7 @@ pub fn xml(figures: &AuditFigures, listed: &Listed) -> String {
     let mut cases: String = checks.iter().map(|check| test_case(check, listed)).collect();
     let errors = usize::from(!figures.doubts.is_empty());
     if errors > 0 {
-        let doubts = escape(&joined(&figures.doubts));
+        let doubts = xml_escaped(&joined(&figures.doubts));
         let error = format!("<error message=\"{doubts}\" type=\"doubt\"/>");
         cases += &case("nothing is in doubt", &error);
     }
@@ -47,11 +47,11 @@ fn test_case(check: &Check, listed: &Listed) -> String {
     if check.faults == 0 {
         return case(check.claim, "");
     }
-    let (phrase, fault) = (escape(&check.phrase), check.fault.name());
+    let (phrase, fault) = (xml_escaped(&check.phrase), check.fault.name());
     let mut lines = String::new();
     if let Some(kind) = listed.kind(check.fault) {
         for offender in &kind.kept {
-            lines += &escape(&line(offender));
+            lines += &xml_escaped(&line(offender));
             lines.push('\n');
         }
         let more = kind.count - kind.kept.len() as u64;

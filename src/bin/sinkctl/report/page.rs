@@ -1,7 +1,7 @@
 //! The page: one HTML file that loads nothing and needs no script.
 use std::fmt::Write;
 
-use sinkd::plot::{CSS, PlotUnit, escape};
+use sinkd::plot::{CSS, PlotUnit};
 use sinkd::stats::{Counter, MessageWindow};
 
 use super::figure::{Figure, Width};
@@ -10,7 +10,7 @@ use super::tables;
 use super::verdict::{VerdictSection, verdict};
 use crate::base::print::{rfc3339, seconds};
 use sinkd::analysis::report::ReportData;
-use sinkd::wording::counted;
+use sinkd::wording::{counted, xml_escaped};
 
 /// The style sheet of the page, apart from plots.
 const PAGE_CSS: &str = r#"
@@ -71,7 +71,7 @@ th,td{padding:3px 5px}details:not([open]){display:none}
 
 /// Returns the whole page.
 pub fn page(run: &ReportData, title: Option<&str>, parts: &[ReportSection]) -> String {
-    let title = escape(title.unwrap_or("A run against sinkd"));
+    let title = xml_escaped(title.unwrap_or("A run against sinkd"));
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -114,7 +114,7 @@ fn span(run: &ReportData) -> String {
 
 fn sources(run: &ReportData) -> String {
     let item = |source: &sinkd::analysis::report::SourceFolder| {
-        let path = escape(&source.path.display().to_string());
+        let path = xml_escaped(&source.path.display().to_string());
         format!("<li>{path}: {}</li>\n", counted(source.messages, "message", "messages"))
     };
     let items: String = run.sources.iter().map(item).collect();
@@ -125,10 +125,10 @@ fn headline(verdict: &VerdictSection) -> String {
     let class = if verdict.is_saturated { "verdict saturated" } else { "verdict" };
     let mark = if verdict.is_saturated { "⚠ " } else { "" };
     let figure = |(name, value): &(String, String)| {
-        format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value))
+        format!("<div><dt>{}</dt><dd>{}</dd></div>\n", xml_escaped(name), xml_escaped(value))
     };
     let figures: String = verdict.figures.iter().map(figure).collect();
-    let headline = escape(&verdict.headline);
+    let headline = xml_escaped(&verdict.headline);
     let figures = if figures.is_empty() { figures } else { format!("<dl>\n{figures}</dl>\n") };
     format!("<div class=\"{class}\"><strong>{mark}{headline}</strong>\n{figures}</div>\n")
 }
@@ -152,12 +152,12 @@ fn notices(run: &ReportData) -> String {
     }
     if let Some(first) = run.damage.first() {
         let lines = counted(run.damage.len() as u64, "line", "lines");
-        let first = escape(&first.to_string());
+        let first = xml_escaped(&first.to_string());
         notices
             .push(format!("{lines} of the statistics could not be read, and are missing: {first}"));
     }
     if let Some(first) = run.log_damage.first() {
-        let first = escape(&first.to_string());
+        let first = xml_escaped(&first.to_string());
         notices.push(format!("recipient domains lack messages that could not be read: {first}"));
     }
     let notice = |text: String| format!("<p class=\"notice\">{text}</p>\n");
@@ -273,7 +273,7 @@ fn section(part: &ReportSection) -> String {
 }
 
 fn figure(figure: &Figure) -> String {
-    let (title, note) = (escape(&figure.title), escape(&figure.note));
+    let (title, note) = (xml_escaped(&figure.title), xml_escaped(&figure.note));
     let (picture, narrow) = figure.pictures();
     let picture = match narrow {
         None => picture,

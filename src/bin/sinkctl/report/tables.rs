@@ -1,14 +1,14 @@
 //! Tables and sentences of the report.
 use std::fmt::Write;
 
-use sinkd::plot::{PlotUnit, escape};
+use sinkd::plot::PlotUnit;
 use sinkd::stats::{BusyShare, Counter, Metric, Percentiles};
 
 use super::figure::{instant, name};
 use crate::base::plot_unit::plot_unit;
 use sinkd::analysis::GroupFigures;
 use sinkd::analysis::report::{ReportData, RunEvent};
-use sinkd::wording::counted;
+use sinkd::wording::{counted, xml_escaped};
 
 /// Maximum number of runs and marks in the table.
 const EVENTS_MAX: usize = 100;
@@ -46,7 +46,7 @@ pub fn replies(run: &ReportData) -> String {
             if share < 1e-4 { String::from("&lt; 0.01%") } else { PlotUnit::Share.text(share) };
         let width = (100.0 * n as f64 / most as f64).max(0.4);
         let (code, mark) =
-            (escape(code), if mark.is_empty() { String::new() } else { format!("{mark} ") });
+            (xml_escaped(code), if mark.is_empty() { String::new() } else { format!("{mark} ") });
         html.push_str(&format!(
             "<tr class=\"{class}\"><th>{code}</th><td>{mark}{meaning}</td>\
              <td class=\"n\">{number}</td><td class=\"n\">{share}</td>\
@@ -74,7 +74,7 @@ pub fn events(run: &ReportData) -> String {
             (true, None) => ("run", String::from("under way")),
             (false, _) => ("mark", String::new()),
         };
-        let (text, from) = (escape(&event.text), instant(event.from));
+        let (text, from) = (xml_escaped(&event.text), instant(event.from));
         format!("<tr><th>{from}</th><td>{until}</td><td>{kind}</td><td>{text}</td></tr>\n")
     };
     let rows: String = seen.iter().take(EVENTS_MAX).map(row).collect();
@@ -106,12 +106,12 @@ pub fn open_sessions(run: &ReportData) -> String {
 pub fn domains(run: &ReportData) -> String {
     let table = match &run.domains {
         Ok(table) => table,
-        Err(why) => return format!("<p>Not known: {}.</p>\n", escape(why)),
+        Err(why) => return format!("<p>Not known: {}.</p>\n", xml_escaped(why)),
     };
     let missing = table
         .missing
         .sentence("in this table")
-        .map_or(String::new(), |text| format!("<p class=\"soft\">{}.</p>\n", escape(&text)));
+        .map_or(String::new(), |text| format!("<p class=\"soft\">{}.</p>\n", xml_escaped(&text)));
     if table.groups.is_empty() {
         return match missing.is_empty() {
             true => String::new(),
@@ -152,7 +152,7 @@ fn domain(name: Option<&str>, figures: &GroupFigures) -> String {
         time(times.max),
     ];
     let cells = cells.map(|cell| format!("<td class=\"n\">{cell}</td>")).concat();
-    format!("<tr><th>{}</th>{cells}</tr>\n", escape(name))
+    format!("<tr><th>{}</th>{cells}</tr>\n", xml_escaped(name))
 }
 
 /// Returns the paragraph about event loops; empty if no round was recorded.
@@ -189,7 +189,7 @@ pub fn percentiles(run: &ReportData) -> String {
     for metric in Metric::ALL {
         let Some(histogram) = run.history.histogram(*metric) else { continue };
         let p = Percentiles::of(histogram);
-        let (name, help) = (escape(&name(*metric)), escape(metric.help()));
+        let (name, help) = (xml_escaped(&name(*metric)), xml_escaped(metric.help()));
         let cells = [p.p50, p.p90, p.p99, p.p99_9, p.p99_99, p.max]
             .map(|value| format!("<td class=\"n\">{}</td>", plot_unit(*metric).text(value as f64)));
         rows.push_str(&format!(

@@ -1,8 +1,9 @@
 //! Transit times in the report: for all messages, and per recipient domain.
-use sinkd::plot::{PlotUnit, escape};
+use sinkd::plot::PlotUnit;
 
 use sinkd::analysis::TransitFigures;
 use sinkd::analysis::report::ReportData;
+use sinkd::wording::xml_escaped;
 
 /// Returns the table; empty without --sent-field. If the log can't be read, the section about
 /// recipient domains says why.
@@ -10,7 +11,8 @@ pub fn table(run: &ReportData) -> String {
     let Ok(domains) = &run.domains else { return String::new() };
     let Some(overall) = &domains.transit else { return String::new() };
     let sentences = overall.sentences();
-    let sentences = sentences.iter().map(|text| format!("<p>Transit: {}.</p>\n", escape(text)));
+    let sentences =
+        sentences.iter().map(|text| format!("<p>Transit: {}.</p>\n", xml_escaped(text)));
     let mut html: String = sentences.collect();
     let of_group = |name: &str, transit: &Option<TransitFigures>| {
         transit.as_ref().map_or(String::new(), |transit| row(name, transit))
@@ -42,5 +44,5 @@ fn row(name: &str, transit: &TransitFigures) -> String {
     let counts = [number(transit.negative), number(transit.left_out())];
     let cells = [number(p.count)].into_iter().chain(times).chain(counts);
     let cells: String = cells.map(|cell| format!("<td class=\"n\">{cell}</td>")).collect();
-    format!("<tr><th>{}</th>{cells}</tr>\n", escape(name))
+    format!("<tr><th>{}</th>{cells}</tr>\n", xml_escaped(name))
 }
