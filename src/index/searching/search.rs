@@ -149,8 +149,15 @@ struct SearchThread<'a> {
     /// Number of messages checked in the current segment; the rest are `not_in_time` if the time
     /// limit passes.
     checked_here: u64,
-    /// Whether the time limit has passed: remaining messages are only counted.
-    is_expired: bool,
+    /// When it has passed, the remaining messages are only counted.
+    time_limit: TimeLimit,
+}
+
+/// Whether a thread has found that the time limit has passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TimeLimit {
+    Ahead,
+    Passed,
 }
 
 /// Whether a search continues within a segment.
@@ -171,7 +178,7 @@ impl<'a> SearchThread<'a> {
             unusable: Vec::new(),
             checked: 0,
             checked_here: 0,
-            is_expired: false,
+            time_limit: TimeLimit::Ahead,
         }
     }
 
@@ -184,7 +191,7 @@ impl<'a> SearchThread<'a> {
             if !self.may_match(summary) {
                 continue;
             }
-            if self.is_expired() {
+            if self.check_time() == TimeLimit::Passed {
                 self.left_out.not_in_time += summary.messages();
                 continue;
             }
@@ -192,7 +199,7 @@ impl<'a> SearchThread<'a> {
                 Ok(segment) => {
                     self.checked_here = 0;
                     self.search_segment(&segment, summary);
-                    if self.is_expired {
+                    if self.time_limit == TimeLimit::Passed {
                         let checked = self.checked_here;
                         let left = summary.messages().saturating_sub(checked);
                         self.left_out.not_in_time += left;
@@ -206,9 +213,12 @@ impl<'a> SearchThread<'a> {
         }
     }
 
-    fn is_expired(&mut self) -> bool {
-        self.is_expired = self.is_expired || (self.shared.is_expired)();
-        self.is_expired
+    /// Asks the caller whether the time limit has passed, until it has.
+    fn check_time(&mut self) -> TimeLimit {
+        if self.time_limit == TimeLimit::Ahead && (self.shared.is_expired)() {
+            self.time_limit = TimeLimit::Passed;
+        }
+        self.time_limit
     }
 
     fn is_stopped(&self) -> bool {
@@ -276,7 +286,7 @@ impl<'a> SearchThread<'a> {
             if summary.flags.is_removed(entry.slot) {
                 continue;
             }
-            if self.is_expired() {
+            if self.check_time() == TimeLimit::Passed {
                 return;
             }
             if entry.is_unreadable {
@@ -313,7 +323,7 @@ impl<'a> SearchThread<'a> {
             let read: Vec<_> = segment.slots(from..slots.end).collect();
             slots.end = from;
             for slot in read.into_iter().rev() {
-                if self.is_expired() {
+                if self.check_time() == TimeLimit::Passed {
                     return Continue::Enough;
                 }
                 if self.search_slot(segment, summary, slot) == Continue::Enough {

@@ -179,20 +179,26 @@ impl History {
     ) -> io::Result<()> {
         let is_covered = recorded.is_some_and(|recorded| span.covers(recorded));
         match (files.get(&StatsFileKind::HourValues), files.get(&StatsFileKind::Values)) {
-            (Some(path), _) if is_covered && !self.is_cut(path)? => self.read_log(path, span),
+            (Some(path), values) if is_covered => self.read_roll_up(path, values, span),
             (_, Some(path)) => self.read_log(path, span),
             (_, None) => Ok(()),
         }
     }
 
-    /// Returns whether the roll-up of an hour is cut off, and reports it. It gets its name when it
-    /// is complete, so no crash cuts it off. The hour's log of single seconds has the same values.
-    fn is_cut(&mut self, path: &Path) -> io::Result<bool> {
-        let is_cut = std::fs::read(path)?.last() != Some(&b'\n');
-        if is_cut {
-            self.damage.push(StatsDamage::CutHour { file: path.to_owned() });
+    /// Reads the roll-up of an hour. If it is cut off, that is damage, because it gets its name
+    /// when it is complete, so no crash cuts it off. Then reads the hour's log of single seconds
+    /// instead, if there is one: it has the same values.
+    fn read_roll_up(
+        &mut self,
+        path: &Path,
+        log: Option<&PathBuf>,
+        span: Seconds,
+    ) -> io::Result<()> {
+        if std::fs::read(path)?.last() == Some(&b'\n') {
+            return self.read_log(path, span);
         }
-        Ok(is_cut)
+        self.damage.push(StatsDamage::CutHour { file: path.to_owned() });
+        log.map_or(Ok(()), |log| self.read_log(log, span))
     }
 
     fn read_log(&mut self, path: &Path, span: Seconds) -> io::Result<()> {

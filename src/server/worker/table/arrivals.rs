@@ -102,7 +102,7 @@ impl<I: Interests> Table<I> {
         };
         self.conns[place.index()] = Some(conn);
         // An event will report that the client's hello has arrived.
-        let turn = if turn == TurnEnd::StartsTls { self.handshake_begins(place) } else { turn };
+        let turn = if turn == TurnEnd::StartsTls { self.begin_handshake(place) } else { turn };
         self.after_turn(place, turn);
     }
 

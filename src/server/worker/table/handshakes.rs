@@ -20,7 +20,7 @@ impl<I: Interests> Table<I> {
 
     /// Begins the handshake of the connection at `place`, which needs octets for it.
     #[cold]
-    pub(super) fn handshake_begins(&mut self, place: TablePlace) -> TurnEnd {
+    pub(super) fn begin_handshake(&mut self, place: TablePlace) -> TurnEnd {
         let now_ms = self.now_ms();
         let Some(conn) = self.conns[place.index()].as_ref() else { return TurnEnd::Idle };
         self.handshakes.add(TimerKey { place, serial: conn.id.serial }, now_ms);
@@ -31,8 +31,8 @@ impl<I: Interests> Table<I> {
     /// Begins the handshake of the connection at `place` after the reply to STARTTLS. Its socket
     /// may hold octets already, so it gets another turn.
     #[cold]
-    pub(super) fn begin_handshake(&mut self, place: TablePlace) {
-        self.handshake_begins(place);
+    pub(super) fn begin_handshake_after_reply(&mut self, place: TablePlace) {
+        self.begin_handshake(place);
         self.after_turn(place, TurnEnd::Again);
     }
 

@@ -20,7 +20,7 @@ impl<I: Interests> Table<I> {
         match turn {
             TurnEnd::Closed => return self.close(place),
             TurnEnd::Identified => return self.admit_identified(place),
-            TurnEnd::StartsTls => return self.begin_handshake(place),
+            TurnEnd::StartsTls => return self.begin_handshake_after_reply(place),
             _ => {}
         }
         let Some(conn) = self.conns[place.index()].as_mut() else { return };
