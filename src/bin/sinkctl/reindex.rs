@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
+use sinkd::config::ValueError;
 use sinkd::index;
 use sinkd::log::reader::Folder;
 use sinkd::wording::counted;
@@ -43,11 +44,11 @@ pub struct Reindex {
 }
 
 /// Checks the name of a field, or `none`, as sinkd does.
-fn sequence_field(text: &str) -> Result<String, String> {
+fn sequence_field(text: &str) -> Result<String, ValueError> {
     let mut config = sinkd::config::Config::default();
     let key = sinkd::config::all_settings().find(|key| key.name == "sequence_field");
     let key = key.expect("the table has it");
-    key.apply(&mut config, text).map_err(|error| error.to_string())?;
+    key.apply(&mut config, text)?;
     Ok(text.to_owned())
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sinkd::config::parse_bytes;
 use sinkd::sender::blast::NUMBER_MAX;
 use sinkd::sender::blast::recipients::PerMessage;
-use sinkd::sender::blast::size::Sizes;
+use sinkd::sender::blast::size::{SizeError, Sizes};
 use sinkd::sender::{Positive, Target};
 
 use crate::base::value::{Unexpected, count, domain, number, rate, time_above_0};
@@ -172,8 +172,8 @@ pub struct DialogueOptions {
     pub allow_public: Option<String>,
 }
 
-fn sizes(text: &str) -> Result<Sizes, String> {
-    Sizes::parse(text, parse_bytes).map_err(|error| error.to_string())
+fn sizes(text: &str) -> Result<Sizes, SizeError> {
+    Sizes::parse(text, parse_bytes)
 }
 
 fn date(text: &str) -> Result<Timestamp, Unexpected> {
