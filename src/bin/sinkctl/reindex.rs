@@ -9,6 +9,7 @@ use serde::Serialize;
 use sinkd::config::ValueError;
 use sinkd::index;
 use sinkd::log::reader::Folder;
+use sinkd::machine::cores;
 use sinkd::wording::counted;
 
 use crate::base::outcome::{Finding, Out};
@@ -53,10 +54,7 @@ fn sequence_field(text: &str) -> Result<String, ValueError> {
 }
 
 pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<Finding> {
-    let threads = match reindex.threads {
-        Some(n) => usize::from(n),
-        None => std::thread::available_parallelism().map_or(1, |n| n.get()),
-    };
+    let threads = reindex.threads.map_or_else(cores, usize::from);
     let progress = index::ReindexProgress::default();
     let interruptible = Interruptible::new(&progress.stop)?;
     let started = Instant::now();
