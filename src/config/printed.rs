@@ -4,8 +4,7 @@ use super::settings::Config;
 use super::table::all_settings;
 
 impl Config {
-    /// Returns the effective settings as a TOML file with comments. It reads back as the same
-    /// settings.
+    /// Returns the file: each table with its settings, each under a comment with its help.
     pub fn to_toml(&self) -> String {
         let mut text = String::from(
             "# sinkd's settings. Each is also a flag (`sinkd --help`) and an environment\n\
