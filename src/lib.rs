@@ -12,6 +12,7 @@ pub mod control;
 pub mod http;
 pub mod index;
 pub mod log;
+pub mod machine;
 pub mod mime;
 pub mod plot;
 pub mod sender;

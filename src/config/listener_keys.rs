@@ -5,7 +5,7 @@ use super::auth::{self, Auth};
 use super::bounds::{COUNT, COUNT_OR_NONE, MESSAGE_BYTES, count, message_bytes};
 use super::client_list::{self, Denied, Networks};
 use super::listen::Listener;
-use super::listener_options::ListenerOptions;
+use super::listener_options::{ListenerOptions, SessionMax};
 use super::names;
 use super::tls::{self, ClientCerts, Tls};
 use super::value::{SWITCH, parse_option, parse_switch, quoted, show_bytes, show_option};
@@ -195,20 +195,26 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "errors_max",
         expected: COUNT_OR_NONE,
-        set: |listener, text| {
-            parse_option(text, count).map(|n| listener.options.errors_max = Some(n))
-        },
-        show: |listener| listener.options.errors_max.map(|n| show_option(n, |n| n.to_string())),
+        set: |listener, text| session_max(text).map(|max| listener.options.errors_max = Some(max)),
+        show: |listener| listener.options.errors_max.map(show_session_max),
     },
     ListenerKey {
         name: "messages_max",
         expected: COUNT_OR_NONE,
         set: |listener, text| {
-            parse_option(text, count).map(|n| listener.options.messages_max = Some(n))
+            session_max(text).map(|max| listener.options.messages_max = Some(max))
         },
-        show: |listener| listener.options.messages_max.map(|n| show_option(n, |n| n.to_string())),
+        show: |listener| listener.options.messages_max.map(show_session_max),
     },
 ];
+
+fn session_max(text: &str) -> Option<SessionMax> {
+    parse_option(text, count).map(|max| max.map_or(SessionMax::Unlimited, SessionMax::At))
+}
+
+fn show_session_max(max: SessionMax) -> String {
+    show_option(max.limit(), |max| max.to_string())
+}
 
 /// Name, protocol, and whether TLS begins with the first octet.
 const PROTOCOLS: [(&str, Protocol, bool); 5] = [

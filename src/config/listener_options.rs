@@ -47,10 +47,29 @@ pub struct ListenerOptions {
     pub message_bytes_max: Option<u64>,
     /// Maximum number of recipients of a message; further ones are answered with 452.
     pub recipients_max: Option<u32>,
-    /// Maximum number of 5xx replies per session; `Some(None)`: no limit.
-    pub errors_max: Option<Option<u32>>,
-    /// Maximum number of messages per session; `Some(None)`: no limit.
-    pub messages_max: Option<Option<u32>>,
+    /// Maximum number of 5xx replies per session.
+    pub errors_max: Option<SessionMax>,
+    /// Maximum number of messages per session.
+    pub messages_max: Option<SessionMax>,
+}
+
+/// A maximum per session that a listener sets instead of the global one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionMax {
+    /// Sessions of this listener have no maximum.
+    Unlimited,
+    /// Sessions of this listener end when they exceed this number.
+    At(u32),
+}
+
+impl SessionMax {
+    /// Returns the number in the form of [`SessionLimits`], in which `None` means no maximum.
+    pub fn limit(self) -> Option<u32> {
+        match self {
+            SessionMax::Unlimited => None,
+            SessionMax::At(max) => Some(max),
+        }
+    }
 }
 
 impl ListenerOptions {
@@ -59,8 +78,8 @@ impl ListenerOptions {
         SessionLimits {
             message_bytes_max: self.message_bytes_max.unwrap_or(limits.message_bytes_max),
             recipients_max: self.recipients_max.unwrap_or(limits.recipients_max),
-            errors_max: self.errors_max.unwrap_or(limits.errors_max),
-            messages_max: self.messages_max.unwrap_or(limits.messages_max),
+            errors_max: self.errors_max.map_or(limits.errors_max, SessionMax::limit),
+            messages_max: self.messages_max.map_or(limits.messages_max, SessionMax::limit),
             ..limits.clone()
         }
     }

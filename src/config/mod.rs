@@ -41,7 +41,7 @@ pub use groups::{
     TlsSettings, TranscriptSettings,
 };
 pub use listen::{BadAddress, LISTENERS_MAX, ListenAddress, Listener};
-pub use listener_options::ListenerOptions;
+pub use listener_options::{ListenerOptions, SessionMax};
 pub use scope::SettingScope;
 pub use setting::{Setting, ValueError};
 pub use settings::{Config, ConfigError};

@@ -4,8 +4,7 @@ use super::settings::Config;
 use super::table::all_settings;
 
 impl Config {
-    /// Returns the effective settings as a TOML file with comments. It reads back as the same
-    /// settings.
+    /// Returns the file: each table with its settings, each under a comment with its help.
     pub fn to_toml(&self) -> String {
         let mut text = String::from(
             "# sinkd's settings. Each is also a flag (`sinkd --help`) and an environment\n\
@@ -33,7 +32,8 @@ mod tests {
     use super::*;
     use crate::config::transcript::TranscriptSessions;
     use crate::config::{
-        Auth, CertificateFiles, ClientCerts, Denied, Listener, ListenerOptions, Tls, file, storage,
+        Auth, CertificateFiles, ClientCerts, Denied, Listener, ListenerOptions, SessionMax, Tls,
+        file, storage,
     };
     use crate::smtp::extension::Extension;
 
@@ -79,8 +79,8 @@ mod tests {
             },
             message_bytes_max: Some(10 << 20),
             recipients_max: Some(3),
-            errors_max: Some(Some(4)),
-            messages_max: Some(None),
+            errors_max: Some(SessionMax::At(4)),
+            messages_max: Some(SessionMax::Unlimited),
         };
         config.listen.push(own);
         (config.auth.users, config.auth.is_required) = (Some("/etc/users".into()), true);

@@ -3,6 +3,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// Limit on the size of a request, in octets; real ones have a few dozen.
+pub(super) const REQUEST_BYTES_MAX: usize = 4096;
+
 /// A request to sinkd: a JSON object on one line, tagged by `command`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
@@ -63,15 +66,30 @@ pub enum Answer {
     },
 }
 
+/// Why a client's line is not a request. Its text is sent in [`Answer::Error`].
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RequestError {
+    /// The line does not end within the limit.
+    #[error("a request has at most {REQUEST_BYTES_MAX} octets")]
+    Long,
+    /// The line is not JSON, or not a known command.
+    #[error(
+        "expected a request such as {{\"command\":\"reload\"}}, found '{}' ({cause})",
+        .found.escape_debug()
+    )]
+    Syntax {
+        /// The beginning of the line: up to 80 octets.
+        found: String,
+        cause: serde_json::Error,
+    },
+}
+
 impl Request {
-    /// Parses a line without its line end. The error is a sentence.
-    pub(super) fn parse(line: &[u8]) -> Result<Request, String> {
-        serde_json::from_slice(line).map_err(|error| {
-            let found = String::from_utf8_lossy(&line[..line.len().min(80)]);
-            format!(
-                "expected a request such as {{\"command\":\"reload\"}}, found '{}' ({error})",
-                found.escape_debug()
-            )
+    /// Parses a line without its line end.
+    pub(super) fn parse(line: &[u8]) -> Result<Request, RequestError> {
+        serde_json::from_slice(line).map_err(|cause| {
+            let found = String::from_utf8_lossy(&line[..line.len().min(80)]).into_owned();
+            RequestError::Syntax { found, cause }
         })
     }
 }
@@ -105,9 +123,10 @@ mod tests {
 
     #[test]
     fn an_invalid_request_is_named_in_the_error() {
-        assert_eq!(Request::parse(b"{\"command\":\"reload\",\"later\":1}"), Ok(Request::Reload));
+        let request = Request::parse(b"{\"command\":\"reload\",\"later\":1}");
+        assert_eq!(request.unwrap(), Request::Reload);
         for line in [&b""[..], b"reload", b"{}", b"{\"command\":\"x\"}", b"\xff\r", b"[[[[["] {
-            let error = Request::parse(line).unwrap_err();
+            let error = Request::parse(line).unwrap_err().to_string();
             assert!(error.starts_with("expected a request such as"), "{error}");
             assert!(!error.contains('\r'));
         }

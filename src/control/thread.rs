@@ -15,11 +15,9 @@ use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::time::ProcessClock;
 
-use super::message::{self, Answer, Request};
+use super::message::{self, Answer, REQUEST_BYTES_MAX, Request, RequestError};
 use super::socket::{self, ControlSocketFile, SocketError};
 
-/// Limit on the size of a request, in octets; real ones have a few dozen.
-const REQUEST_BYTES_MAX: usize = 4096;
 /// Limit on simultaneous clients. For each further one, the oldest is disconnected.
 const CLIENTS_MAX: usize = 16;
 /// Time limit for a client to send its request.
@@ -241,7 +239,7 @@ impl Serving {
             Progress::Request(line) => {
                 let answer = match Request::parse(&line) {
                     Ok(request) => self.answer(&request),
-                    Err(message) => Answer::Error { message },
+                    Err(error) => Answer::Error { message: error.to_string() },
                 };
                 client.send(&answer);
                 true
@@ -267,8 +265,7 @@ impl Client {
                 return Progress::Request(std::mem::take(&mut self.request));
             }
             if self.request.len() >= REQUEST_BYTES_MAX {
-                let message = format!("a request has at most {REQUEST_BYTES_MAX} octets");
-                self.send(&Answer::Error { message });
+                self.send(&Answer::Error { message: RequestError::Long.to_string() });
                 return Progress::Gone;
             }
         }

@@ -7,9 +7,9 @@ use crate::wording::xml_escaped;
 /// Size of a plot in pixels, at its natural scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PlotSize {
-    /// In pixels.
+    /// The width of the whole picture, with the labels of the y axis.
     pub width: f64,
-    /// In pixels.
+    /// The height of the whole picture, with the legend, the titles and the labels of the x axis.
     pub height: f64,
 }
 

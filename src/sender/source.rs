@@ -1,4 +1,7 @@
 //! The source of a sender's messages, which also receives their outcomes.
+use std::io;
+use std::path::PathBuf;
+
 use crate::smtp::client::OutgoingMail;
 
 pub use crate::smtp::client::{ReplyCode, SessionEnd, Withheld};
@@ -67,7 +70,29 @@ impl Outcome<'_> {
 }
 
 /// Why a source can't continue.
-pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The target answered none of many messages.
+    #[error("the target has not answered for {messages} messages in a row")]
+    Unanswered {
+        /// The number of consecutive messages without an answer.
+        messages: u32,
+    },
+    /// Outcomes can't be recorded, so it would be unknown later which messages were sent.
+    #[error(transparent)]
+    Unrecorded(#[from] OutcomeFileError),
+}
+
+/// The file in which a source records outcomes can't be written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: cannot be read or written", path.display())]
+pub struct OutcomeFileError {
+    /// The path of the file.
+    pub path: PathBuf,
+    /// The error of the system.
+    pub source: io::Error,
+}
 
 /// A source returns messages in the order in which they leave, except messages that become due
 /// earlier than ones it has already returned ([`Source::is_sooner`]). Each sending thread has one.

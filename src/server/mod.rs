@@ -38,6 +38,7 @@ use std::thread::JoinHandle;
 use crate::config::{Config, KeptAuthority, Listener};
 use crate::index::ParserThreads;
 use crate::log::{self, Log};
+use crate::machine::cores;
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, RecordedNames, Recorder, StatsPlace};
 
@@ -339,5 +340,5 @@ fn start_statistics(
 
 /// Returns the default number of workers: the cores this process may use, at most 8.
 pub fn default_workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get()).min(8)
+    cores().min(8)
 }

@@ -8,6 +8,7 @@ use crate::analysis::error::AnalysisError;
 use crate::analysis::watched::watched;
 use crate::log::reader::{Damage, Folder, ReadError, Segment, Stretch};
 use crate::log::{Dropped, Slot};
+use crate::machine::cores;
 use crate::time::Span;
 
 /// Maximum number of threads; more would only wait for the disk.
@@ -129,7 +130,7 @@ pub fn visit_all<V: MessageVisitor>(
 
 /// Returns the number of reading threads: one for each core that this process may use, at most 8.
 pub fn threads() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get()).min(THREADS_MAX)
+    cores().min(THREADS_MAX)
 }
 
 /// State that the threads share.

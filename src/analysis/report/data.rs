@@ -54,6 +54,28 @@ pub struct TimeColumn {
     pub longest_round_us: u64,
 }
 
+/// Why the recipient domains of a report are unknown.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DomainsError {
+    /// A folder has only statistics, as a sender's records do.
+    #[error("{} has no log, only statistics", .0.display())]
+    NoLog(PathBuf),
+    /// A log can't be read.
+    #[error(transparent)]
+    Log(AnalysisError),
+}
+
+impl DomainsError {
+    /// Returns the error and its causes as one sentence.
+    pub fn sentence(&self) -> String {
+        match self {
+            DomainsError::NoLog(_) => self.to_string(),
+            DomainsError::Log(error) => error.sentence(),
+        }
+    }
+}
+
 /// All data of a report.
 pub struct ReportData {
     /// The recordings of all folders, merged.
@@ -79,8 +101,8 @@ pub struct ReportData {
     pub columns: Vec<TimeColumn>,
     /// Events by time, including those outside the span.
     pub events: Vec<RunEvent>,
-    /// The recipient domains; the error says why they are unknown.
-    pub domains: Result<GroupTable, String>,
+    /// The recipient domains. A report is complete without them, so their error does not end it.
+    pub domains: Result<GroupTable, DomainsError>,
 }
 
 impl ReportData {
@@ -193,11 +215,10 @@ fn domains(
     selection: FolderSpans<'_>,
     sent_field: Option<&str>,
     watch: &mut dyn FnMut(u64, u64),
-) -> (Result<GroupTable, String>, Vec<ReadError>) {
+) -> (Result<GroupTable, DomainsError>, Vec<ReadError>) {
     if let Some(folder) = selection.folders.iter().find(|folder| !folder.join("segments").is_dir())
     {
-        let why = format!("{} has no log, only statistics", folder.display());
-        return (Err(why), Vec::new());
+        return (Err(DomainsError::NoLog(folder.clone())), Vec::new());
     }
     let (by, shown) = (GroupBy::RcptDomain, DOMAINS_SHOWN);
     match find(selection, GroupQuestion { by, shown, sent_field }, watch) {
@@ -207,7 +228,7 @@ fn domains(
             damage.extend(found.damage);
             (Ok(found.table), damage)
         }
-        Err(error) => (Err(error.sentence()), Vec::new()),
+        Err(error) => (Err(DomainsError::Log(error)), Vec::new()),
     }
 }
 

@@ -3,4 +3,4 @@ mod buckets;
 mod data;
 
 pub use buckets::{Point, TimeBuckets};
-pub use data::{ReportData, RunEvent, SourceFolder, TimeColumn};
+pub use data::{DomainsError, ReportData, RunEvent, SourceFolder, TimeColumn};

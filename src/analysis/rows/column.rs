@@ -16,48 +16,84 @@ const SEPARATOR: char = ';';
 #[derive(Clone, Copy)]
 pub struct Column {
     name: &'static str,
-    cell: fn(&MessageRow) -> Cow<'_, str>,
+    cell: Cell,
+    usage: Usage,
+}
+
+/// What a column holds.
+#[derive(Clone, Copy)]
+enum Cell {
+    /// What the function returns.
+    Value(fn(&MessageRow) -> Cow<'_, str>),
+    /// The forward-paths, as a list.
+    Recipients,
+    /// The forward-path of a row with one recipient, exactly as it was sent.
+    Recipient,
+}
+
+/// Whether a column is one of the default columns: those that people and joins need most often.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Usage {
+    Always,
+    /// If several folders are read.
+    WithSeveralFolders,
+    Never,
+}
+
+impl Column {
+    const fn usual(name: &'static str, cell: fn(&MessageRow) -> Cow<'_, str>) -> Column {
+        Column { name, cell: Cell::Value(cell), usage: Usage::Always }
+    }
+
+    const fn other(name: &'static str, cell: fn(&MessageRow) -> Cow<'_, str>) -> Column {
+        Column { name, cell: Cell::Value(cell), usage: Usage::Never }
+    }
+
+    fn cell(self, row: &MessageRow) -> Cow<'_, str> {
+        match self.cell {
+            Cell::Value(cell) => cell(row),
+            Cell::Recipients => list(&row.envelope.rcpt_to),
+            Cell::Recipient => row.envelope.rcpt_to.first().map_or("".into(), |path| path.into()),
+        }
+    }
 }
 
 /// All columns, in the order of docs/json.md.
 const COLUMNS: &[Column] = &[
-    Column { name: "folder", cell: |row| text(&row.folder) },
-    Column { name: "id", cell: |row| (&row.envelope.id).into() },
-    Column { name: "received_at", cell: |row| (&row.envelope.received_at).into() },
-    Column { name: "mail_from", cell: |row| (&row.envelope.mail_from).into() },
-    Column { name: "rcpt_to", cell: |row| list(&row.envelope.rcpt_to) },
-    Column { name: "size", cell: |row| number(row.envelope.size) },
-    Column { name: "store", cell: |row| row.envelope.store.into() },
-    Column { name: "flags", cell: |row| list(&row.envelope.flags) },
-    Column { name: "deviations", cell: |row| list(&row.envelope.deviations) },
-    Column { name: "reply", cell: |row| (&row.envelope.reply).into() },
-    Column { name: "transaction_us", cell: |row| number(row.envelope.transaction_us) },
-    Column { name: "session", cell: |row| (&row.envelope.session).into() },
-    Column { name: "client", cell: |row| text(&row.envelope.client) },
-    Column { name: "peer", cell: |row| text(&row.envelope.peer) },
-    Column { name: "listener", cell: |row| (&row.envelope.listener).into() },
-    Column { name: "sink", cell: |row| text(&row.envelope.sink) },
-    Column { name: "user", cell: |row| text(&row.envelope.user) },
-    Column { name: "auth", cell: |row| text(&row.envelope.auth) },
-    Column { name: "tls.version", cell: |row| tls(row, |tls| (&tls.version).into()) },
-    Column { name: "tls.cipher", cell: |row| tls(row, |tls| (&tls.cipher).into()) },
-    Column { name: "tls.server_name", cell: |row| tls(row, |tls| text(&tls.server_name)) },
-    Column { name: "tls.client_subject", cell: |row| tls(row, |tls| text(&tls.client_subject)) },
-    Column { name: "tls.resumed", cell: |row| tls(row, |tls| tls.resumed.to_string().into()) },
-    Column { name: "tls.handshake_us", cell: |row| tls(row, |tls| number(tls.handshake_us)) },
-    Column { name: "subject", cell: |row| text(&row.contents.subject) },
-    Column { name: "message_id", cell: |row| text(&row.contents.message_id) },
     Column {
-        name: "file_names",
-        cell: |row| row.contents.file_names.as_deref().map_or("".into(), list),
+        name: "folder",
+        cell: Cell::Value(|row| text(&row.folder)),
+        usage: Usage::WithSeveralFolders,
     },
-    Column { name: "content_hash", cell: |row| text(&row.contents.content_hash) },
-    Column { name: "sequence", cell: |row| row.contents.sequence.map_or("".into(), number) },
+    Column::usual("id", |row| (&row.envelope.id).into()),
+    Column::usual("received_at", |row| (&row.envelope.received_at).into()),
+    Column::usual("mail_from", |row| (&row.envelope.mail_from).into()),
+    Column { name: "rcpt_to", cell: Cell::Recipients, usage: Usage::Always },
+    Column::usual("size", |row| number(row.envelope.size)),
+    Column::other("store", |row| row.envelope.store.into()),
+    Column::usual("flags", |row| list(&row.envelope.flags)),
+    Column::other("deviations", |row| list(&row.envelope.deviations)),
+    Column::other("reply", |row| (&row.envelope.reply).into()),
+    Column::other("transaction_us", |row| number(row.envelope.transaction_us)),
+    Column::usual("session", |row| (&row.envelope.session).into()),
+    Column::usual("client", |row| text(&row.envelope.client)),
+    Column::other("peer", |row| text(&row.envelope.peer)),
+    Column::other("listener", |row| (&row.envelope.listener).into()),
+    Column::other("sink", |row| text(&row.envelope.sink)),
+    Column::other("user", |row| text(&row.envelope.user)),
+    Column::other("auth", |row| text(&row.envelope.auth)),
+    Column::other("tls.version", |row| tls(row, |tls| (&tls.version).into())),
+    Column::other("tls.cipher", |row| tls(row, |tls| (&tls.cipher).into())),
+    Column::other("tls.server_name", |row| tls(row, |tls| text(&tls.server_name))),
+    Column::other("tls.client_subject", |row| tls(row, |tls| text(&tls.client_subject))),
+    Column::other("tls.resumed", |row| tls(row, |tls| tls.resumed.to_string().into())),
+    Column::other("tls.handshake_us", |row| tls(row, |tls| number(tls.handshake_us))),
+    Column::usual("subject", |row| text(&row.contents.subject)),
+    Column::usual("message_id", |row| text(&row.contents.message_id)),
+    Column::other("file_names", |row| row.contents.file_names.as_deref().map_or("".into(), list)),
+    Column::usual("content_hash", |row| text(&row.contents.content_hash)),
+    Column::usual("sequence", |row| row.contents.sequence.map_or("".into(), number)),
 ];
-
-/// The columns that people and joins need most often; others can be chosen.
-const USUAL: &str = "id,received_at,mail_from,rcpt_to,size,flags,session,client,subject,\
-                     message_id,content_hash,sequence";
 
 /// The columns of a table in order, each at most once.
 #[derive(Debug, Clone)]
@@ -66,15 +102,19 @@ pub struct RowColumns(Vec<Column>);
 impl RowColumns {
     /// Returns the default columns; with several folders, that includes `folder`.
     pub fn usual(folders: usize) -> RowColumns {
-        let folder = if folders > 1 { "folder," } else { "" };
-        format!("{folder}{USUAL}").parse().expect("the usual columns are columns")
+        let is_usual = |column: &&Column| match column.usage {
+            Usage::Always => true,
+            Usage::WithSeveralFolders => folders > 1,
+            Usage::Never => false,
+        };
+        RowColumns(COLUMNS.iter().filter(is_usual).copied().collect())
     }
 
     /// Returns the same columns for rows of one recipient each. `rcpt_to` then holds the path
     /// exactly as it was sent, because it is compared with lists.
     pub fn per_recipient(mut self) -> RowColumns {
-        for column in self.0.iter_mut().filter(|column| column.name == "rcpt_to") {
-            column.cell = |row| row.envelope.rcpt_to.first().map_or("".into(), |path| path.into());
+        for column in self.0.iter_mut().filter(|column| matches!(column.cell, Cell::Recipients)) {
+            column.cell = Cell::Recipient;
         }
         self
     }
@@ -92,7 +132,7 @@ impl RowColumns {
     /// address, which a join with a sender's list would report as missing. The program that opens
     /// the file decides: DuckDB runs no formulas, and spreadsheets can import columns as text.
     pub fn cells<'a>(&'a self, row: &'a MessageRow) -> impl Iterator<Item = Cow<'a, str>> {
-        self.0.iter().map(|column| (column.cell)(row))
+        self.0.iter().map(|column| column.cell(row))
     }
 }
 
@@ -243,8 +283,11 @@ mod tests {
         assert_eq!(error("id,size,id"), "expected each column once, found 'id,size,id'");
         assert!(error("").starts_with("expected a column (folder, id, "));
         assert!(error("id, size").contains("found ' size'"));
-        assert_eq!(RowColumns::usual(1).names().next(), Some("id"));
-        assert_eq!(RowColumns::usual(2).names().next(), Some("folder"));
+        let usual = |folders| RowColumns::usual(folders).names().collect::<Vec<_>>().join(",");
+        let columns = "id,received_at,mail_from,rcpt_to,size,flags,session,client,subject,\
+                       message_id,content_hash,sequence";
+        assert_eq!(usual(1), columns);
+        assert_eq!(usual(2), format!("folder,{columns}"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::analysis::watched::watched;
 use crate::index::query::Query;
 use crate::index::{self, Hit, Omissions, SearchOptions, SearchProgress, UnusableIndex};
 use crate::log::reader::Folder;
+use crate::machine::cores;
 use crate::time::Span;
 
 /// What to search for, and how far.
@@ -49,7 +50,7 @@ impl Matches {
         watch: &mut dyn FnMut(u64, u64),
     ) -> Matches {
         let (mut all, mut hits) = (Matches::default(), Vec::new());
-        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let threads = cores();
         let MatchQuery { limit, indexed_only, .. } = query;
         let options = |span| SearchOptions { limit, span, indexed_only, threads };
         for ((folder, text), span) in folders.iter().zip(query.queries).zip(query.spans) {

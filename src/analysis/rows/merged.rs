@@ -19,7 +19,7 @@ pub struct Merged<I: Iterator, F> {
 }
 
 impl<I: Iterator, F: Fn(&I::Item) -> Option<u64>> Merged<I, F> {
-    /// `time` returns the time of an item in ns; `None` for an item that comes immediately.
+    /// Merges `parts`, whose items each have the time that `time` returns.
     pub fn new(parts: Vec<I>, order: TimeOrder, time: F) -> Merged<I, F> {
         Merged { parts: parts.into_iter().map(Iterator::peekable).collect(), order, time }
     }

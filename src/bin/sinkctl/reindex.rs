@@ -6,8 +6,10 @@ use std::time::Instant;
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
+use sinkd::config::ValueError;
 use sinkd::index;
 use sinkd::log::reader::Folder;
+use sinkd::machine::cores;
 use sinkd::wording::counted;
 
 use crate::base::outcome::{Finding, Out};
@@ -43,19 +45,16 @@ pub struct Reindex {
 }
 
 /// Checks the name of a field, or `none`, as sinkd does.
-fn sequence_field(text: &str) -> Result<String, String> {
+fn sequence_field(text: &str) -> Result<String, ValueError> {
     let mut config = sinkd::config::Config::default();
     let key = sinkd::config::all_settings().find(|key| key.name == "sequence_field");
     let key = key.expect("the table has it");
-    key.apply(&mut config, text).map_err(|error| error.to_string())?;
+    key.apply(&mut config, text)?;
     Ok(text.to_owned())
 }
 
 pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<Finding> {
-    let threads = match reindex.threads {
-        Some(n) => usize::from(n),
-        None => std::thread::available_parallelism().map_or(1, |n| n.get()),
-    };
+    let threads = reindex.threads.map_or_else(cores, usize::from);
     let progress = index::ReindexProgress::default();
     let interruptible = Interruptible::new(&progress.stop)?;
     let started = Instant::now();

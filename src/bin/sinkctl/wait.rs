@@ -5,6 +5,7 @@ use clap::Args;
 use sinkd::index::{self, Goal, Waited, WatchedFolder};
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
+use sinkd::machine::cores;
 use sinkd::wording::counted;
 
 use crate::base::data::worst;
@@ -40,12 +41,8 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     let started = Instant::now();
     let queries = parse(&folders, &wait.query.text())?;
     let spans = wait.during.spans_of(&folders)?;
-    let goal = Goal {
-        count: wait.count,
-        is_new: wait.new,
-        timeout: wait.timeout,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
-    };
+    let goal =
+        Goal { count: wait.count, is_new: wait.new, timeout: wait.timeout, threads: cores() };
     // Nothing is ever sent on this channel; it only provides the wait.
     let (_never, passed) = crossbeam_channel::bounded::<()>(0);
     let mut pause = |time| {

@@ -1,8 +1,8 @@
 //! Requests to the flusher, and its results for a worker.
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use crossbeam_channel::Sender;
 
@@ -16,8 +16,8 @@ use crate::log::format::id::MessageId;
 pub(crate) struct Flushed {
     /// Number of successful flushes that the worker requested.
     done: AtomicU32,
-    /// 1 once a flush has failed, else 0.
-    failed: AtomicU32,
+    /// Whether a flush has failed. It never becomes false again.
+    failed: AtomicBool,
     /// Slots below this one are durable even after a failure.
     safe_slots: AtomicU32,
 }
@@ -39,14 +39,14 @@ impl Flushed {
     /// `interval`).
     pub(crate) fn failed(&self) -> Option<u32> {
         // Partner: the release store in `fail`; before it, `safe_slots`.
-        (self.failed.load(Acquire) != 0).then(|| self.safe_slots.load(Relaxed))
+        self.failed.load(Acquire).then(|| self.safe_slots.load(Relaxed))
     }
 
     /// Records that a flush failed; the slots below `safe_slots` were flushed before.
     pub(crate) fn fail(&self, safe_slots: u32) {
         self.safe_slots.store(safe_slots, Relaxed);
         // Partner: the acquire load in `failed`.
-        self.failed.store(1, Release);
+        self.failed.store(true, Release);
     }
 }
 

@@ -35,6 +35,7 @@ pub struct Position {
 }
 
 impl SegmentSpan {
+    /// Covers the whole segment, without the removed messages at its start.
     pub fn of(summary: &SegmentSummary) -> SegmentSpan {
         let (slots, messages) = (summary.published.slots, summary.published.messages);
         let flags = summary.flags.clone();
@@ -67,6 +68,7 @@ impl SegmentSpan {
         Ok(())
     }
 
+    /// Returns the number of messages in the part: lost ones count, removed ones do not.
     pub fn len(&self) -> u64 {
         self.between(self.from, self.to)
     }
@@ -79,7 +81,8 @@ impl SegmentSpan {
     }
 
     /// Returns the number of messages that were not lost. Costs a pass over the slots if any were
-    /// lost.
+    /// lost. If the segment can't be read then, because it was pruned or is damaged, none of its
+    /// messages is present; iterating over the listing reports the damage.
     pub fn present(&self, folder: &Catalog) -> u64 {
         if self.lost == 0 {
             return self.len();

@@ -78,7 +78,7 @@ impl Maker {
 
     /// Returns the time of the request being served.
     pub(crate) fn now(&self) -> Instant {
-        self.retainer.now
+        self.retainer.now()
     }
 
     /// Creates, allocates, maps and populates a segment of `wanted` octets, or smaller, down to

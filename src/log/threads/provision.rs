@@ -47,7 +47,7 @@ impl Provision {
 
     /// Sets the time of the next requests.
     pub(crate) fn set_now(&mut self, now: Instant) {
-        self.maker.retainer.now = now;
+        self.maker.retainer.set_now(now);
     }
 
     /// Returns another handle for the file `store`, for the sync thread.

@@ -40,7 +40,7 @@ pub(crate) struct Retainer {
     unnamed: HashMap<u32, Sealed>,
     unrecorded: UnrecordedDrops,
     /// The time of the request being served.
-    pub now: Instant,
+    now: Instant,
     /// When to check ages next.
     age_at: Option<Instant>,
     /// When to check the folder of segments next, and its modification time at the last check.
@@ -70,6 +70,16 @@ impl Retainer {
             check_folder_at: None,
             folder_changed: None,
         }
+    }
+
+    /// Returns the time of the request being served.
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Sets the time of the requests that follow: the thread reads the clock once for each.
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.now = now;
     }
 
     /// Runs at the start of the thread.

@@ -8,7 +8,6 @@ use super::pace::{Departures, ReplayPace};
 use super::plan::{Departure, ReplayPlan};
 use super::recipient_verdict::{AnsweredRecipients, RecipientVerdict, RestOfRecipients};
 use super::resume::Resume;
-use super::resume_error::ResumeError;
 use super::resume_log::ResumeLog;
 use super::retry::{PendingRetry, Retries, Retry};
 use super::sent_before::{Remaining, SentBefore};
@@ -25,18 +24,6 @@ const ANNOUNCED_MESSAGES: usize = 16;
 /// The replay ends after this many consecutive messages without an answer, so that a dead target
 /// does not cost an attempt for each message.
 const UNANSWERED_MAX: u32 = 100;
-
-/// Why a replay can't continue.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FeedError {
-    /// The target answered none of many messages.
-    #[error("the target has not answered for {UNANSWERED_MAX} messages in a row")]
-    Unanswered,
-    /// The resume file can't be written.
-    #[error(transparent)]
-    Resume(#[from] ResumeError),
-}
 
 /// How messages are distributed over connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +110,7 @@ impl<'a> Feed<'a> {
 
     /// Plans more messages if none are left, and announces them in the resume file, if there is
     /// one: a message that the file does not name was never sent.
-    fn announce_more(&mut self) -> Result<(), FeedError> {
+    fn announce_more(&mut self) -> Result<(), SourceError> {
         if !self.announced.is_empty() {
             return Ok(());
         }
@@ -140,7 +127,7 @@ impl<'a> Feed<'a> {
     }
 
     /// Returns the next message to send.
-    fn turn(&mut self) -> Result<Option<NextMessage>, FeedError> {
+    fn turn(&mut self) -> Result<Option<NextMessage>, SourceError> {
         self.announce_more()?;
         let planned = self.announced.front().map(|(due_ns, _)| *due_ns);
         let is_retry = match (self.retries.due_ns(), planned) {
@@ -294,10 +281,10 @@ impl Source for Feed<'_> {
     fn next(&mut self, mail: &mut OutgoingMail) -> Result<Pulled, SourceError> {
         loop {
             if let Some(error) = self.resume_log.take_error() {
-                return Err(FeedError::Resume(error).into());
+                return Err(error.into());
             }
             if self.unanswered >= UNANSWERED_MAX && !self.retries.is_enabled() {
-                return Err(FeedError::Unanswered.into());
+                return Err(SourceError::Unanswered { messages: UNANSWERED_MAX });
             }
             let due = match self.turn()? {
                 Some(NextMessage::Planned(due_ns, departure)) => {

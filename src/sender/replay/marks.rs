@@ -115,7 +115,8 @@ impl MarkField {
         if !value.bytes().all(|b| matches!(b, b' '..=b'~')) {
             return Err(NotAMark::Value(text.into()));
         }
-        let value = pieces(value).map_err(|name| NotAMark::Placeholder(text.into(), name))?;
+        let placeholder = |UnknownWord(word)| NotAMark::Placeholder(text.into(), word.into());
+        let value = pieces(value).map_err(placeholder)?;
         let octets = |piece: &MarkPiece| match piece {
             MarkPiece::Text(text) => text.len(),
             MarkPiece::Id | MarkPiece::Time => PLACEHOLDER_BYTES_MAX,
@@ -127,9 +128,11 @@ impl MarkField {
     }
 }
 
-/// Splits a value into its pieces. Braces around anything but a lower-case word are text. Errors:
-/// an unknown word.
-fn pieces(value: &str) -> Result<Vec<MarkPiece>, String> {
+/// A lower-case word in braces that is not a placeholder.
+struct UnknownWord<'a>(&'a str);
+
+/// Splits a value into its pieces. Braces around anything but a lower-case word are text.
+fn pieces(value: &str) -> Result<Vec<MarkPiece>, UnknownWord<'_>> {
     let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), value);
     while let Some(at) = rest.find('{') {
         let (before, from) = rest.split_at(at);
@@ -143,7 +146,7 @@ fn pieces(value: &str) -> Result<Vec<MarkPiece>, String> {
         let piece = match word {
             "id" => MarkPiece::Id,
             "time" => MarkPiece::Time,
-            _ => return Err(word.to_owned()),
+            _ => return Err(UnknownWord(word)),
         };
         if !text.is_empty() {
             pieces.push(MarkPiece::Text(std::mem::take(&mut text)));

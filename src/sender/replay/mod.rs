@@ -34,7 +34,7 @@ mod tally;
 mod testkit;
 
 pub use content::ReplayContent;
-pub use feed::{Feed, FeedError, ReplayOptions, SessionMapping};
+pub use feed::{Feed, ReplayOptions, SessionMapping};
 pub use id_set::IdSet;
 pub use marks::{Marks, NotAMark};
 pub use own_folder::{OwnFolder, writes_into};

@@ -27,6 +27,7 @@ use super::resume_error::ResumeError;
 use super::resume_line::{ResumeLine, next_line};
 use super::sent_before::SentBefore;
 use crate::log::MessageId;
+use crate::sender::source::OutcomeFileError;
 
 const FIRST_LINE: &str = "sinkd-replay 1";
 const BEGUN: &str = "begun_ns";
@@ -88,6 +89,10 @@ impl Resume {
 
     fn io(&self, source: io::Error) -> ResumeError {
         ResumeError::Io { path: self.path.clone(), source }
+    }
+
+    fn unwritten(&self, source: io::Error) -> OutcomeFileError {
+        OutcomeFileError { path: self.path.clone(), source }
     }
 
     fn write_header(&mut self, header: &str) -> io::Result<()> {
@@ -166,7 +171,7 @@ impl Resume {
     }
 
     /// Announces messages that may be sent from now on, in one write.
-    pub fn announce(&mut self, ids: &IdSet) -> Result<(), ResumeError> {
+    pub fn announce(&mut self, ids: &IdSet) -> Result<(), OutcomeFileError> {
         self.ids("g", ids);
         self.flush()
     }
@@ -206,23 +211,23 @@ impl Resume {
     }
 
     /// Writes the lines since the last flush; they then survive the end of this process.
-    pub fn flush(&mut self) -> Result<(), ResumeError> {
+    pub fn flush(&mut self) -> Result<(), OutcomeFileError> {
         if self.line.is_empty() {
             return Ok(());
         }
         if let Some(header) = self.header.take() {
-            self.write_header(&header).map_err(|e| self.io(e))?;
+            self.write_header(&header).map_err(|e| self.unwritten(e))?;
         }
         let written = self.file.write_all(&self.line);
-        written.map_err(|e| self.io(e))?;
+        written.map_err(|e| self.unwritten(e))?;
         self.line.clear();
         Ok(())
     }
 
     /// Writes the lines since the last flush; they then survive a power loss.
-    pub fn sync(&mut self) -> Result<(), ResumeError> {
+    pub fn sync(&mut self) -> Result<(), OutcomeFileError> {
         self.flush()?;
-        self.file.sync_data().map_err(|e| self.io(e))
+        self.file.sync_data().map_err(|e| self.unwritten(e))
     }
 }
 

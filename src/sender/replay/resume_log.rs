@@ -2,11 +2,11 @@
 use super::content::ContentError;
 use super::id_set::IdSet;
 use super::resume::Resume;
-use super::resume_error::ResumeError;
 use super::sent_before::SentBefore;
 use super::tally::{ReplayCount, ReplayTally};
 use crate::log::reader::ReadError;
 use crate::log::{MessageId, Slot, StoredPart};
+use crate::sender::source::OutcomeFileError;
 
 /// Number of outcomes that are written together.
 const OUTCOMES_MAX: usize = 64;
@@ -21,7 +21,7 @@ pub(super) struct ResumeLog {
     outcomes: UnwrittenOutcomes,
     flushed_ns: u64,
     /// Why the replay can't continue: the resume file can't be written.
-    error: Option<ResumeError>,
+    error: Option<OutcomeFileError>,
 }
 
 /// Outcomes that are not in the resume file yet. Empty if there is no file.
@@ -75,7 +75,10 @@ impl ResumeLog {
     }
 
     /// Announces messages in the resume file before they are sent. Does nothing without one.
-    pub fn announce(&mut self, ids: impl Iterator<Item = MessageId>) -> Result<(), ResumeError> {
+    pub fn announce(
+        &mut self,
+        ids: impl Iterator<Item = MessageId>,
+    ) -> Result<(), OutcomeFileError> {
         let Some(resume) = &mut self.resume else { return Ok(()) };
         let mut set = IdSet::default();
         ids.for_each(|id| set.insert(id));
@@ -134,14 +137,14 @@ impl ResumeLog {
 
     /// Writes all outcomes; they then survive a power loss. Returns the first error of the file
     /// that was not taken yet.
-    pub fn close(&mut self) -> Option<ResumeError> {
+    pub fn close(&mut self) -> Option<OutcomeFileError> {
         self.flush();
         let synced = self.resume.as_mut().map(Resume::sync);
         self.take_error().or(synced.and_then(Result::err))
     }
 
     /// Returns, once, why the file can't be written.
-    pub fn take_error(&mut self) -> Option<ResumeError> {
+    pub fn take_error(&mut self) -> Option<OutcomeFileError> {
         self.error.take()
     }
 }

@@ -79,7 +79,7 @@ fn another_replay_is_refused() {
         ("a\nb\nc\nd\ne\nf\n", Some("not a resume file")),
     ] {
         std::fs::write(&path, content).unwrap();
-        let opened = open(&path).and_then(|(mut resume, _)| resume.announce(&set("1:0")));
+        let opened = open(&path).map(|(mut resume, _)| resume.announce(&set("1:0")).unwrap());
         let text = std::fs::read_to_string(&path).unwrap();
         match (opened.err().map(|e| e.to_string()), expected) {
             (None, None) => assert_eq!(text, format!("{HEADER}g 1:0\n")),

@@ -64,7 +64,7 @@ kinds! {
     Unwritten,
 }
 
-/// The counts.
+/// The counts of a replay in progress. All its threads add to it.
 #[derive(Debug)]
 pub struct ReplayTally {
     counts: [AtomicU64; ReplayCount::ALL.len()],

@@ -10,28 +10,29 @@ use super::secret::Secret;
 
 /// An exchange that waits for the client's response. Stores at most a user name or a challenge.
 pub struct Exchange {
-    mechanism: Mechanism,
     waits_for: Response,
 }
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("mechanism", &self.mechanism).finish_non_exhaustive()
+        f.debug_struct("Exchange").field("mechanism", &self.mechanism()).finish_non_exhaustive()
     }
 }
 
 /// The meaning of the next response.
 enum Response {
-    /// The whole credentials, for PLAIN and XOAUTH2.
-    Whole,
-    /// The user name of LOGIN.
-    User,
-    /// The password of LOGIN, for this user.
-    Password(String),
-    /// The CRAM-MD5 digest of this challenge.
-    Digest(String),
+    /// The credentials of PLAIN.
+    Plain,
+    /// The credentials of XOAUTH2.
+    Xoauth2,
     /// Anything: XOAUTH2 was refused, and the client acknowledges that.
-    Refused,
+    Xoauth2Refused,
+    /// The user name of LOGIN.
+    LoginUser,
+    /// The password of LOGIN, for this user.
+    LoginPassword(String),
+    /// The CRAM-MD5 digest of this challenge.
+    CramMd5(String),
 }
 
 /// The state of an exchange after a response.
@@ -66,13 +67,14 @@ impl Exchange {
         challenge: String,
     ) -> Result<SaslProgress, Malformed> {
         let (waits_for, text) = match mechanism {
-            Mechanism::Plain | Mechanism::Xoauth2 => (Response::Whole, String::new()),
-            Mechanism::Login => (Response::User, "Username:".into()),
+            Mechanism::Plain => (Response::Plain, String::new()),
+            Mechanism::Xoauth2 => (Response::Xoauth2, String::new()),
+            Mechanism::Login => (Response::LoginUser, "Username:".into()),
             // The server speaks first in CRAM-MD5, so an initial response is an error.
             Mechanism::CramMd5 if initial.is_some() => return Err(Malformed::Form),
-            Mechanism::CramMd5 => (Response::Digest(challenge.clone()), challenge),
+            Mechanism::CramMd5 => (Response::CramMd5(challenge.clone()), challenge),
         };
-        let exchange = Exchange { mechanism, waits_for };
+        let exchange = Exchange { waits_for };
         match initial {
             Some(b"=") => exchange.take(&[]),
             Some(octets) => exchange.respond(octets),
@@ -83,18 +85,23 @@ impl Exchange {
     /// Returns the exchange after an XOAUTH2 token was refused, and the error to send as a
     /// challenge.
     pub fn refuse_token() -> (Exchange, String) {
-        let exchange = Exchange { mechanism: Mechanism::Xoauth2, waits_for: Response::Refused };
+        let exchange = Exchange { waits_for: Response::Xoauth2Refused };
         (exchange, STANDARD.encode(TOKEN_REFUSED))
     }
 
-    /// Returns the mechanism.
+    /// Returns the mechanism that the client chose.
     pub fn mechanism(&self) -> Mechanism {
-        self.mechanism
+        match self.waits_for {
+            Response::Plain => Mechanism::Plain,
+            Response::Xoauth2 | Response::Xoauth2Refused => Mechanism::Xoauth2,
+            Response::LoginUser | Response::LoginPassword(_) => Mechanism::Login,
+            Response::CramMd5(_) => Mechanism::CramMd5,
+        }
     }
 
     /// Handles a response in base64; an empty line is an empty response.
     pub fn respond(self, line: &[u8]) -> Result<SaslProgress, Malformed> {
-        if matches!(self.waits_for, Response::Refused) {
+        if matches!(self.waits_for, Response::Xoauth2Refused) {
             return Ok(SaslProgress::Refused);
         }
         let octets = STANDARD.decode(line).map_err(|_| Malformed::Base64)?;
@@ -102,20 +109,19 @@ impl Exchange {
     }
 
     fn take(self, octets: &[u8]) -> Result<SaslProgress, Malformed> {
-        let credentials = match (self.waits_for, self.mechanism) {
-            (Response::User, _) => {
-                let waits_for = Response::Password(user(octets)?);
-                let exchange = Exchange { mechanism: self.mechanism, waits_for };
+        let credentials = match self.waits_for {
+            Response::LoginUser => {
+                let exchange = Exchange { waits_for: Response::LoginPassword(user(octets)?) };
                 return Ok(SaslProgress::Challenge(exchange, STANDARD.encode("Password:")));
             }
-            (Response::Password(user), _) => {
+            Response::LoginPassword(user) => {
                 let proof = CredentialProof::Password(Secret::new(octets.to_vec()));
                 Credentials { user, proof }
             }
-            (Response::Digest(challenge), _) => digest(octets, challenge)?,
-            (Response::Whole, Mechanism::Xoauth2) => token(octets)?,
-            (Response::Whole, _) => plain(octets)?,
-            (Response::Refused, _) => return Ok(SaslProgress::Refused),
+            Response::CramMd5(challenge) => digest(octets, challenge)?,
+            Response::Xoauth2 => token(octets)?,
+            Response::Plain => plain(octets)?,
+            Response::Xoauth2Refused => return Ok(SaslProgress::Refused),
         };
         Ok(SaslProgress::Claimed(credentials))
     }

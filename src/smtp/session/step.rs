@@ -14,14 +14,14 @@ pub enum Step {
     /// `refuse` at the end of data, then feed the rest.
     Data,
     /// The next `bytes` octets (possibly 0) of the payload. After them, call `chunk_received` if
-    /// the chunk is not the last, else `accept` or `refuse`. `first`: a payload begins here;
-    /// earlier chunks belong to a transaction that was reset.
+    /// the chunk is not the last, else `accept` or `refuse`.
     Chunk {
         /// The size of the chunk, in octets.
         bytes: u64,
         /// Whether the chunk is the last one.
         last: bool,
-        /// Whether the chunk is the first one.
+        /// Whether the payload begins with this chunk. Earlier chunks, if there were any, belong to
+        /// a transaction that was reset.
         first: bool,
     },
     /// The next `bytes` octets (possibly 0) must be read and discarded. Then call `chunk_received`,

@@ -65,7 +65,8 @@ impl LineFile {
         }
     }
 
-    /// Removes everything appended after the first `bytes` octets. If that fails, the next append starts a new line.
+    /// Removes everything after the first `bytes` octets. If that fails, the next append starts a
+    /// new line.
     pub fn truncate(&mut self, bytes: u64) {
         match self.file.set_len(bytes) {
             Ok(()) => self.whole_bytes = bytes,

@@ -2,6 +2,10 @@
 
 /// The length of a tenth of a second.
 const TENTH_NS: u64 = 100_000_000;
+/// The same in µs.
+const TENTH_US: u64 = TENTH_NS / 1000;
+/// The number of tenths in a second.
+const TENTHS: u64 = 10;
 
 /// A span of tenths of a second, which are numbered from the Unix epoch. It has at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +20,21 @@ impl TenthSpan {
     /// Returns the number of tenths.
     pub fn count(self) -> u64 {
         self.last - self.first + 1
+    }
+
+    /// Returns the length of the span in µs.
+    pub fn us(self) -> u64 {
+        self.count() * TENTH_US
+    }
+
+    /// Returns the length of the span without its first and its last tenth, in µs.
+    pub fn inner_us(self) -> u64 {
+        (self.last - self.first).saturating_sub(1) * TENTH_US
+    }
+
+    /// Returns the Unix seconds that contain the first and the last tenth.
+    pub fn seconds(self) -> (u64, u64) {
+        (self.first / TENTHS, self.last / TENTHS)
     }
 
     /// Returns when the first tenth begins, in Unix ns.

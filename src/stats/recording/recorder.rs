@@ -206,8 +206,8 @@ impl Recorder {
     }
 
     /// Returns the counts of a listener in the current second; `None` if listeners are not told
-    /// apart. What a caller adds to them, it must also add to the [`Counter`]s, which are the totals
-    /// of all listeners.
+    /// apart. What a caller adds to them, it must also add to the [`Counter`]s, which are the
+    /// totals of all listeners.
     #[inline]
     pub fn listener(&mut self, listener: usize) -> Option<&mut ListenerCounts> {
         self.current.listener_mut(listener)

@@ -26,14 +26,14 @@ impl BatchFile {
 
     /// Appends whole batches. After an error, what was written is removed if possible.
     pub fn append(&mut self, batches: &[u8]) -> io::Result<()> {
-        let place = self.whole_bytes;
-        self.file.write_all(batches).inspect_err(|_| self.truncate(place))?;
+        let before = self.whole_bytes;
+        self.file.write_all(batches).inspect_err(|_| self.truncate(before))?;
         self.whole_bytes = self.file.metadata()?.len();
         Ok(())
     }
 
-    /// Removes everything appended after the first `bytes` octets. If that fails, readers find the next batch by its
-    /// first octets.
+    /// Removes everything after the first `bytes` octets. If that fails, readers find the next
+    /// batch by its first octets.
     pub fn truncate(&mut self, bytes: u64) {
         match self.file.set_len(bytes) {
             Ok(()) => self.whole_bytes = bytes,

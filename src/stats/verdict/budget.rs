@@ -105,9 +105,25 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// Divides the time of all connections between sender, network and sink, from the second of the
+    /// first message to the second of the last message. All sums are 0 without messages.
+    ///
+    /// Workers measure three times of each connection: waiting for the sink, think time (the sink
+    /// waits for a command, or until replies are read) and transfer time (payload arrives). From
+    /// them follow:
+    ///
+    /// - The sink's time: the waiting, and the time in which the loops had no processor. Workers
+    ///   cannot see the latter. It is part of the measured think and transfer times, so it is
+    ///   subtracted from both in proportion.
+    /// - The network's time: of the think time, a median round trip for each exchange, and the
+    ///   share of slow answers that the number of lost segments explains.
+    /// - The sender's time: the rest of the think time. Time in which it did not read replies is
+    ///   always its own.
+    /// - The transfer time, from this machine and from others; [`Budget::payload_time`] divides it
+    ///   between network and sender.
     pub fn of(history: &History, summary: &RunSummary) -> Budget {
         let Some(span) = summary.span else { return Budget::default() };
-        let (first_second, last_second) = (span.first / 10, span.last / 10);
+        let (first_second, last_second) = span.seconds();
         let seconds: Vec<&Second> =
             history.seconds.range(first_second..=last_second).map(|(_, second)| second).collect();
         let total = |counter: Counter| -> f64 {
@@ -154,7 +170,7 @@ impl Budget {
             delayed_ack_us: delayed_ack(history, rtt_us),
             quiet_share: quiet_share(&seconds, span),
             active_us: total(Counter::ActiveUs),
-            span_us: span.count() as f64 * 1e5,
+            span_us: span.us() as f64,
             exchanges,
             bytes_per_s: total(Counter::MessageBytes) / (seconds.len().max(1) as f64),
             rtt_us,
@@ -213,7 +229,7 @@ fn quiet_share(seconds: &[&Second], span: TenthSpan) -> f64 {
     let active_us: u64 = seconds.iter().map(active_us).sum();
     // The tenths of the first and the last message may be full of messages or nearly empty. Older
     // versions of sinkd did not record the time in use.
-    let span_us = (span.last - span.first).saturating_sub(1) * 100_000;
+    let span_us = span.inner_us();
     if active_us == 0 || span_us == 0 {
         return 0.0;
     }

@@ -1,4 +1,4 @@
-//! Errors do not repeat their causes.
+//! Errors are types, and do not repeat their causes.
 use crate::code::line_of;
 use crate::tree::{Finding, Tree};
 
@@ -27,4 +27,38 @@ fn repeats_its_cause(rest: &str) -> bool {
     let is_passed_on = variant.contains("#[from]") || variant.contains("#[source]");
     let says_first = ["{0}", "{0:"].iter().any(|word| sentence.contains(word));
     sentence.contains("{source") || (is_passed_on && says_first)
+}
+
+/// An error that is text, or of any type, can only be printed: no caller can act on it. Test kits
+/// may have such errors, because a test only shows them.
+pub fn types(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let message = "an enum, with a variant for each thing that a caller might do differently";
+    for file in tree.sources().filter(|file| !file.name.contains("/testkit/")) {
+        let results = file.code.match_indices("Result<").filter(|(at, word)| {
+            error_type(&file.code[at + word.len()..]).is_some_and(|name| name == "String")
+        });
+        let boxes = ["Box<dyn Error", "Box<dyn std::error::Error"];
+        let boxes = boxes.iter().flat_map(|word| file.code.match_indices(word));
+        let lines = results.chain(boxes).map(|(at, _)| line_of(&file.code, at));
+        findings.extend(lines.map(|line| Finding::new(file, line, message)));
+    }
+    findings
+}
+
+/// Returns the second argument of a type whose arguments begin at `arguments`.
+fn error_type(arguments: &str) -> Option<&str> {
+    let (mut depth, mut second, mut before) = (0, None, ' ');
+    for (at, c) in arguments.char_indices() {
+        match c {
+            ',' if depth == 0 => second = second.or(Some(at + 1)),
+            '>' if before == '-' => {}
+            '>' if depth == 0 => return Some(arguments[second?..at].trim().trim_matches(',')),
+            '<' | '(' | '[' => depth += 1,
+            '>' | ')' | ']' => depth -= 1,
+            _ => {}
+        }
+        before = c;
+    }
+    None
 }

@@ -46,5 +46,6 @@ pub const RULES: &[Rule] = &[
     Rule { name: "prose", check: prose::check },
     Rule { name: "receipts", check: receipts::check },
     Rule { name: "causes", check: errors::causes },
+    Rule { name: "error_types", check: errors::types },
     Rule { name: "flags", check: flags::check },
 ];

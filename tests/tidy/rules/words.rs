@@ -39,6 +39,7 @@ const BANNED: &[Banned] = &[
         instead: "take the time as an argument: sinkd has one clock (time/process_clock.rs)",
         places: &["time/", "log/files/events.rs", "sender/clock.rs", "bin/"],
     },
+    Banned { words: &["available_parallelism"], instead: "machine::cores", places: &["machine/"] },
     Banned {
         words: &[
             "TcpStream",

@@ -1,27 +1,22 @@
-//! The report for CI systems, in JUnit's XML.
+//! The report for CI systems.
 use sinkd::analysis::claims::CheckedClaim;
-use sinkd::wording::xml_escaped;
 
 use super::advice::reason;
+use crate::base::junit::{CaseFault, CaseResult, TestCase, TestSuite};
 
 /// Returns one test suite, with a test case per claim.
-pub fn xml(checked: &[CheckedClaim]) -> String {
-    let failures = checked.iter().filter(|one| one.failure.is_some()).count();
-    let tests = checked.len();
-    let mut xml = format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <testsuite name=\"sinkctl assert\" tests=\"{tests}\" failures=\"{failures}\">\n"
-    );
-    for one in checked {
-        let name = xml_escaped(&one.claim.text);
-        xml += &match &one.failure {
-            None => format!("  <testcase classname=\"sinkd\" name=\"{name}\"/>\n"),
-            Some(why) => format!(
-                "  <testcase classname=\"sinkd\" name=\"{name}\"><failure message=\"{}\"/>\
-                 </testcase>\n",
-                xml_escaped(&reason(why))
-            ),
-        };
-    }
-    xml + "</testsuite>\n"
+pub fn suite(checked: &[CheckedClaim]) -> TestSuite {
+    TestSuite { name: "sinkctl assert", cases: checked.iter().map(test_case).collect() }
+}
+
+fn test_case(one: &CheckedClaim) -> TestCase {
+    let result = match &one.failure {
+        None => CaseResult::Passed,
+        Some(why) => CaseResult::Failed(CaseFault {
+            message: reason(why),
+            kind: "claim",
+            details: Vec::new(),
+        }),
+    };
+    TestCase { name: one.claim.text.clone(), result }
 }

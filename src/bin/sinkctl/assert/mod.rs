@@ -84,7 +84,7 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
         }
     }
     if let Some(path) = &assert.junit {
-        std::fs::write(path, junit::xml(&checked))
+        std::fs::write(path, junit::suite(&checked).xml())
             .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     let failed = worst(checked.iter().filter_map(|one| one.failure.as_ref()).map(finding));

@@ -1,66 +1,59 @@
-//! The report for CI systems, in JUnit's XML.
+//! The report for CI systems.
 use sinkd::analysis::audit::{AuditFigures, Offender};
-use sinkd::wording::xml_escaped;
 
 use super::checks::{Check, checks};
 use super::csv::message;
 use super::doubts::joined;
 use super::listed::Listed;
+use crate::base::junit::{CaseFault, CaseResult, TestCase, TestSuite};
 
 /// Returns the report of an unfinished audit. It fails, so that no report of an earlier audit is
 /// mistaken for this one.
-pub fn unfinished() -> String {
-    let error = "<error message=\"the audit did not end\" type=\"error\"/>";
-    suite([1, 0, 1], &case("the audit ends", error))
+pub fn unfinished() -> TestSuite {
+    suite(vec![error("the audit ends", "error", "the audit did not end".to_owned())])
 }
 
 /// Returns one test suite: a test case per check, and one for the doubts.
-pub fn xml(figures: &AuditFigures, listed: &Listed) -> String {
+pub fn finished(figures: &AuditFigures, listed: &Listed) -> TestSuite {
     let checks = checks(figures);
-    let failures = checks.iter().filter(|check| check.faults > 0).count();
-    let mut cases: String = checks.iter().map(|check| test_case(check, listed)).collect();
-    let errors = usize::from(!figures.doubts.is_empty());
-    if errors > 0 {
-        let doubts = xml_escaped(&joined(&figures.doubts));
-        let error = format!("<error message=\"{doubts}\" type=\"doubt\"/>");
-        cases += &case("nothing is in doubt", &error);
+    let mut cases: Vec<_> = checks.iter().map(|check| test_case(check, listed)).collect();
+    if !figures.doubts.is_empty() {
+        cases.push(error("nothing is in doubt", "doubt", joined(&figures.doubts)));
     }
-    suite([checks.len() + errors, failures, errors], &cases)
+    suite(cases)
 }
 
-fn suite([tests, failures, errors]: [usize; 3], cases: &str) -> String {
-    let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\"");
-    format!(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {counts}>\n\
-         <testsuite name=\"sinkctl audit\" {counts}>\n{cases}</testsuite>\n</testsuites>\n"
-    )
+fn suite(cases: Vec<TestCase>) -> TestSuite {
+    TestSuite { name: "sinkctl audit", cases }
 }
 
-fn case(name: &str, content: &str) -> String {
-    format!("  <testcase classname=\"sinkd\" name=\"{name}\">{content}</testcase>\n")
+fn error(name: &str, kind: &'static str, message: String) -> TestCase {
+    let fault = CaseFault { message, kind, details: Vec::new() };
+    TestCase { name: name.to_owned(), result: CaseResult::Error(fault) }
 }
 
-fn test_case(check: &Check, listed: &Listed) -> String {
-    if !check.is_checked {
-        return case(check.claim, "<skipped message=\"nothing to check\"/>");
+fn test_case(check: &Check, listed: &Listed) -> TestCase {
+    let result = match (check.is_checked, check.faults) {
+        (false, _) => CaseResult::Skipped("nothing to check"),
+        (true, 0) => CaseResult::Passed,
+        (true, _) => CaseResult::Failed(CaseFault {
+            message: check.phrase.clone(),
+            kind: check.fault.name(),
+            details: offenders(check, listed),
+        }),
+    };
+    TestCase { name: check.claim.to_owned(), result }
+}
+
+/// Returns a line for each offender that was kept, and one about the others.
+fn offenders(check: &Check, listed: &Listed) -> Vec<String> {
+    let Some(kind) = listed.kind(check.fault) else { return Vec::new() };
+    let mut lines: Vec<String> = kind.kept.iter().map(line).collect();
+    let more = kind.count - kind.kept.len() as u64;
+    if more > 0 {
+        lines.push(format!("and {more} more"));
     }
-    if check.faults == 0 {
-        return case(check.claim, "");
-    }
-    let (phrase, fault) = (xml_escaped(&check.phrase), check.fault.name());
-    let mut lines = String::new();
-    if let Some(kind) = listed.kind(check.fault) {
-        for offender in &kind.kept {
-            lines += &xml_escaped(&line(offender));
-            lines.push('\n');
-        }
-        let more = kind.count - kind.kept.len() as u64;
-        if more > 0 {
-            lines += &format!("and {more} more\n");
-        }
-    }
-    let failure = format!("<failure message=\"{phrase}\" type=\"{fault}\">{lines}</failure>");
-    case(check.claim, &failure)
+    lines
 }
 
 /// Formats an offender on one line, without control characters, which XML does not allow.

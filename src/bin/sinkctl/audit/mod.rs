@@ -47,7 +47,7 @@ pub fn run(folders: &[PathBuf], options: &Audit, out: &mut Out) -> anyhow::Resul
          or --sender-log FILE"
     );
     if let Some(path) = &options.junit {
-        write(path, &junit::unfinished())?;
+        write(path, &junit::unfinished().xml())?;
     }
     let spans = options.during.spans(folders)?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -118,7 +118,7 @@ fn print(answer: Answer, options: &Audit, out: &mut Out) -> anyhow::Result<Findi
         printed => printed?,
     }
     if let Some(path) = &options.junit {
-        write(path, &junit::xml(&figures, &listed))?;
+        write(path, &junit::finished(&figures, &listed).xml())?;
     }
     match figures.conclusion {
         AuditConclusion::ExactlyOnce | AuditConclusion::AsLogged => Ok(Finding::Done),

@@ -1,12 +1,24 @@
 //! The errors of lists that users write, with a line for each bad row.
 use std::error::Error;
+use std::fmt;
 
 use sinkd::sender::ListError;
 
 /// An error whose message has a line for each bad row of a list.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-struct NamedRows(Box<dyn Error + Send + Sync>);
+#[derive(Debug)]
+struct NamedRows(Box<dyn ListError + Send + Sync>);
+
+impl fmt::Display for NamedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for NamedRows {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.0.source()
+    }
+}
 
 /// Returns the error of a list, so that [`text_of`] knows whether its message has lines about rows.
 pub fn list_error(error: impl ListError + Send + Sync + 'static) -> anyhow::Error {

@@ -2,6 +2,7 @@
 pub mod advice;
 pub mod clock;
 pub mod data;
+pub mod junit;
 pub mod left_out;
 pub mod list_error;
 pub mod outcome;

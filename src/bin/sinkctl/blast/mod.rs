@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use sinkd::machine::cores;
 use sinkd::sender::blast::attachment::Attachment;
 use sinkd::sender::blast::list::List;
 use sinkd::sender::blast::recipients::{self, RecipientSource};
@@ -163,7 +164,6 @@ fn ends(blast: &Blast, plan: &BlastPlan) -> Ends {
 }
 
 fn threads(blast: &Blast) -> usize {
-    let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get());
     let threads = blast.pace.threads.map_or_else(cores, usize::from);
     threads.min(blast.pace.connections)
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use sinkd::sender::blast::NUMBER_MAX;
 use sinkd::sender::blast::recipients::PerMessage;
-use sinkd::sender::blast::size::Sizes;
+use sinkd::sender::blast::size::{SizeError, Sizes};
 use sinkd::sender::{Positive, Target};
 use sinkd::wording::parse_size;
 
@@ -172,8 +172,8 @@ pub struct DialogueOptions {
     pub allow_public: Option<String>,
 }
 
-fn sizes(text: &str) -> Result<Sizes, String> {
-    Sizes::parse(text, parse_size).map_err(|error| error.to_string())
+fn sizes(text: &str) -> Result<Sizes, SizeError> {
+    Sizes::parse(text, parse_size)
 }
 
 fn date(text: &str) -> Result<Timestamp, Unexpected> {

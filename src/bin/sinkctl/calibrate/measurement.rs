@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sinkd::analysis::wait_until_written;
+use sinkd::machine::cores;
 use sinkd::sender::blast::recipients::{PerMessage, RecipientOrder, RecipientSource};
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::{Blast, BlastContent, BlastPlan, BlastSettings, MessageDate};
@@ -59,11 +60,6 @@ fn check_report(load: &Load, address: SocketAddr, report: &SendReport) -> anyhow
         anyhow::bail!("{}: {address} accepted nothing: {}", load.name, failure.example);
     }
     Ok(())
-}
-
-/// Returns how many threads this machine runs at once; 1 if the system does not say.
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, |n| n.get())
 }
 
 /// Returns the time in whole seconds since 1970.

@@ -12,12 +12,13 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::Context;
+use sinkd::machine::cores;
 use sinkd::stats::Calibration;
 
 pub use self::options::Calibrate;
 use crate::base::outcome::{Finding, Out};
 use measured_sink::MeasuredSink;
-use measurement::{ceilings, cores, unix_s};
+use measurement::{ceilings, unix_s};
 use target_access::TargetAccess;
 
 pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<Finding> {

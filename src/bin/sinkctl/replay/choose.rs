@@ -8,6 +8,7 @@ use sinkd::analysis::rows::parse_query;
 use sinkd::index::{self, SearchOptions, SearchProgress};
 use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, Moment, NotAnId};
+use sinkd::machine::cores;
 use sinkd::sender::replay::{Selection, in_order};
 use sinkd::sender::{BadRows, RowRemedy};
 use sinkd::time::Span;
@@ -63,8 +64,7 @@ fn search(
     now_ns: u64,
 ) -> anyhow::Result<(Selection, Finding)> {
     let query = parse_query(folder, text, now_ns)?;
-    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let options = SearchOptions { limit: None, span, indexed_only: false, threads };
+    let options = SearchOptions { limit: None, span, indexed_only: false, threads: cores() };
     let progress = SearchProgress::default();
     let _interruptible = Interruptible::new(&progress.stop)?;
     let bar = TerminalBar::new(folder.messages(), "messages searched");

@@ -106,7 +106,7 @@ pub fn open_sessions(run: &ReportData) -> String {
 pub fn domains(run: &ReportData) -> String {
     let table = match &run.domains {
         Ok(table) => table,
-        Err(why) => return format!("<p>Not known: {}.</p>\n", xml_escaped(why)),
+        Err(error) => return format!("<p>Not known: {}.</p>\n", xml_escaped(&error.sentence())),
     };
     let missing = table
         .missing

@@ -1,5 +1,5 @@
 //! Why sending ended early, and what to do about it.
-use sinkd::sender::replay::FeedError;
+use sinkd::sender::source::SourceError;
 use sinkd::sender::{ConnectionFailure, SendingError};
 use sinkd::smtp::client::SessionFault;
 use sinkd::wording::with_causes;
@@ -19,13 +19,10 @@ fn advice(error: &SendingError) -> &'static str {
                 _ => "",
             }
         }
-        SendingError::Source(error) => match error.downcast_ref() {
-            Some(FeedError::Unanswered) => {
-                "; see that it runs, then send the rest (--resume), or try each more than once \
-                 (--retry)"
-            }
-            _ => "",
-        },
+        SendingError::Source(SourceError::Unanswered { .. }) => {
+            "; see that it runs, then send the rest (--resume), or try each more than once \
+             (--retry)"
+        }
         _ => "",
     }
 }

@@ -45,7 +45,8 @@ impl<I: Interests> Table<I> {
         }
         if matches!(conn.flow, Flow::Preamble) {
             let peer = conn.client;
-            self.state.refuse_as_proxy(peer, "no header came within 5 s");
+            let why = format!("no header came within {} s", PREAMBLE_MS / 1000);
+            self.state.refuse_as_proxy(peer, &why);
             return self.close(key.place);
         }
         self.dismiss(key.place, Farewell::Timeout);
