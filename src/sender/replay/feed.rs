@@ -158,13 +158,13 @@ impl<'a> Feed<'a> {
     fn planned(
         &mut self,
         due_ns: Option<u64>,
-        it: Departure,
+        departure: Departure,
         mail: &mut OutgoingMail,
     ) -> Option<DueMessage> {
-        let lane = self.plan.lanes.leave((it.start_count, it.slot.facts().session));
-        let id = it.slot.id();
+        let lane = self.plan.lanes.leave((departure.start_count, departure.slot.facts().session));
+        let id = departure.slot.id();
         let remaining = self.resume_log.before.remaining.get(&id).cloned();
-        match self.content.fill(&it.slot, remaining.as_deref(), mail) {
+        match self.content.fill(&departure.slot, remaining.as_deref(), mail) {
             Ok(filled) => {
                 self.tally.add(ReplayCount::RecipientsDuplicate, filled.duplicates.into());
             }
@@ -180,7 +180,7 @@ impl<'a> Feed<'a> {
         }
         let due = self.due_message(due_ns, lane);
         let in_progress = MessageInProgress {
-            slot: it.slot,
+            slot: departure.slot,
             tries: 1,
             remaining,
             answered: AnsweredRecipients::default(),
@@ -212,25 +212,25 @@ impl<'a> Feed<'a> {
     }
 
     /// Handles the final answer for all recipients, or the fact that nothing was sent.
-    fn answered(&mut self, it: MessageInProgress, verdict: RecipientVerdict) {
+    fn answered(&mut self, message: MessageInProgress, verdict: RecipientVerdict) {
         let RecipientVerdict { answered, remaining, rest } = verdict;
         let AnsweredRecipients { accepted, rejected } = answered;
         let is_not_sent = rest == RestOfRecipients::NotSent;
         let answered = AnsweredRecipients {
-            accepted: it.answered.accepted + accepted,
-            rejected: it.answered.rejected + rejected,
+            accepted: message.answered.accepted + accepted,
+            rejected: message.answered.rejected + rejected,
         };
-        let id = it.slot.id();
+        let id = message.slot.id();
         self.tally.add(ReplayCount::RecipientsAccepted, accepted.into());
         self.tally.add(ReplayCount::RecipientsRejected, rejected.into());
-        if accepted > 0 && it.answered.accepted == 0 {
-            self.tally.add(ReplayCount::Octets, it.slot.facts().message_bytes.into());
+        if accepted > 0 && message.answered.accepted == 0 {
+            self.tally.add(ReplayCount::Octets, message.slot.facts().message_bytes.into());
         }
         if remaining.is_empty() {
             self.resume_log.done(id);
             return self.end(id, answered);
         }
-        let is_all = it.remaining.is_none() && accepted + rejected == 0;
+        let is_all = message.remaining.is_none() && accepted + rejected == 0;
         let remaining: Remaining = (!is_all).then_some(remaining.into());
         match &remaining {
             // If the message was partly sent before, the resume file already says so.
@@ -238,8 +238,13 @@ impl<'a> Feed<'a> {
             None => self.resume_log.not_sent(id),
             Some(positions) => self.resume_log.partly(id, positions),
         }
-        let pending =
-            PendingRetry { slot: it.slot, tries: it.tries, remaining, answered, is_not_sent };
+        let pending = PendingRetry {
+            slot: message.slot,
+            tries: message.tries,
+            remaining,
+            answered,
+            is_not_sent,
+        };
         if let Err(pending) = self.retries.schedule(pending, self.now_ns) {
             self.give_up(&pending);
         }
@@ -265,8 +270,8 @@ impl<'a> Feed<'a> {
         }
         // The sender reports the end of everything that it began, so the remaining messages were
         // not begun.
-        for (_, it) in std::mem::take(&mut self.in_progress) {
-            self.resume_log.not_sent(it.slot.id());
+        for (_, message) in std::mem::take(&mut self.in_progress) {
+            self.resume_log.not_sent(message.slot.id());
         }
         while let Some((_, pending)) = self.retries.pop() {
             self.give_up(&pending);
@@ -307,8 +312,8 @@ impl Source for Feed<'_> {
     }
 
     fn refill(&mut self, ticket: u64, mail: &mut OutgoingMail) -> bool {
-        let Some(it) = self.in_progress.get(&ticket) else { return false };
-        self.content.fill(&it.slot, it.remaining.as_deref(), mail).is_ok()
+        let Some(message) = self.in_progress.get(&ticket) else { return false };
+        self.content.fill(&message.slot, message.remaining.as_deref(), mail).is_ok()
     }
 
     /// Only messages that are sent again can be out of order; planned messages are ordered.
@@ -317,22 +322,23 @@ impl Source for Feed<'_> {
     }
 
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
-        let Some(it) = self.in_progress.remove(&ticket) else { return };
+        let Some(message) = self.in_progress.remove(&ticket) else { return };
         self.now_ns = self.now_ns.max(outcome.at_ns);
         if let SessionEnd::Withheld(why) = outcome.end {
-            self.resume_log.not_sent(it.slot.id());
-            self.tally.add_listed(ReplayCount::Withheld, || format!("{}: {why}", it.slot.id()));
+            self.resume_log.not_sent(message.slot.id());
+            self.tally
+                .add_listed(ReplayCount::Withheld, || format!("{}: {why}", message.slot.id()));
             return self.resume_log.record_end(self.now_ns, self.in_progress.len());
         }
-        let verdict = RecipientVerdict::of(outcome, it.remaining.as_deref());
+        let verdict = RecipientVerdict::of(outcome, message.remaining.as_deref());
         if verdict.rest == RestOfRecipients::Unknown {
-            let id = it.slot.id();
+            let id = message.slot.id();
             self.resume_log.unknown(id, &verdict.remaining);
             self.tally.add(ReplayCount::RecipientsAccepted, verdict.answered.accepted.into());
             self.tally.add(ReplayCount::RecipientsRejected, verdict.answered.rejected.into());
             self.tally.add_listed(ReplayCount::Unknown, || id.to_string());
         } else {
-            self.answered(it, verdict);
+            self.answered(message, verdict);
         }
         self.unanswered = if outcome.end == SessionEnd::Answered { 0 } else { self.unanswered + 1 };
         self.resume_log.record_end(self.now_ns, self.in_progress.len());
