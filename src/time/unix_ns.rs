@@ -4,8 +4,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::seconds::NS_PER_S;
-
+/// Number of ns in a second.
+pub(super) const NS_PER_S: u64 = 1_000_000_000;
 const NS_PER_TENTH: u64 = NS_PER_S / 10;
 
 /// A point in Unix time, in whole ns since 1970. The last one is in the year 2554.

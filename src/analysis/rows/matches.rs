@@ -7,7 +7,7 @@ use crate::analysis::watched::watched;
 use crate::index::query::Query;
 use crate::index::{self, Hit, Omissions, SearchOptions, SearchProgress, UnusableIndex};
 use crate::log::reader::Folder;
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
 /// What to search for, and how far.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +74,6 @@ impl Matches {
     }
 }
 
-fn newest(hit: &Hit) -> Option<u64> {
+fn newest(hit: &Hit) -> Option<UnixNs> {
     Some(hit.received_at_ns)
 }

@@ -1,5 +1,6 @@
 //! A worker's buffers and its writer of the log.
 use crate::log::{MessageId, SlotFacts, SlotKind, Writer};
+use crate::time::UnixNs;
 
 use super::pool::TransferPool;
 
@@ -16,7 +17,7 @@ impl Storage {
     pub fn record_unsent(&mut self, id: MessageId, unix_ns: u64) {
         let facts = SlotFacts {
             kind: SlotKind::Note,
-            received_at_ns: unix_ns,
+            received_at_ns: UnixNs::new(unix_ns),
             reply_code: 250,
             enhanced: [2, 0, 0],
             ..SlotFacts::default()

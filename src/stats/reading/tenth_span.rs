@@ -1,7 +1,6 @@
 //! The time from the first to the last message of a run.
 
-/// The length of a tenth of a second.
-const TENTH_NS: u64 = 100_000_000;
+use crate::time::UnixNs;
 
 /// A span of tenths of a second, which are numbered from the Unix epoch. It has at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,13 +17,13 @@ impl TenthSpan {
         self.last - self.first + 1
     }
 
-    /// Returns when the first tenth begins, in Unix ns.
-    pub fn begin_ns(self) -> u64 {
-        self.first * TENTH_NS
+    /// Returns when the first tenth begins.
+    pub fn begin_ns(self) -> UnixNs {
+        UnixNs::of_tenth(self.first)
     }
 
-    /// Returns when the last tenth ends, in Unix ns.
-    pub fn end_ns(self) -> u64 {
-        (self.last + 1) * TENTH_NS
+    /// Returns when the last tenth ends.
+    pub fn end_ns(self) -> UnixNs {
+        UnixNs::of_tenth(self.last + 1)
     }
 }

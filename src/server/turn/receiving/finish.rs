@@ -8,6 +8,7 @@ use crate::smtp::session::Refusal;
 use crate::server::connection::{Conn, Consumed, Flow};
 use crate::server::payload::{CommitInProgress, Fate, Orphan, Proof, Transfer};
 use crate::server::turn::worker_context::WorkerContext;
+use crate::time::UnixNs;
 
 /// The outcome for a complete payload.
 enum PayloadOutcome {
@@ -185,7 +186,7 @@ fn facts(conn: &Conn, worker: &WorkerContext, transfer: &Transfer, mode: StoredP
     SlotFacts {
         kind: SlotKind::Message,
         mode,
-        received_at_ns: worker.clock.unix_ns(),
+        received_at_ns: UnixNs::new(worker.clock.unix_ns()),
         transaction_us: u32::try_from(took_us).unwrap_or(u32::MAX),
         session: conn.id.session,
         dots: transfer.stored_dots(),
