@@ -22,7 +22,7 @@ fn record_second(data: &Path, at_s: u64, fill: impl FnOnce(&mut Recorder)) {
     let replies = vec!["250 2.0.0".into(), "451 4.3.0".into()];
     let place = StatsPlace { data, start_count: (at_s - BEGIN_S) as u32, retain: None };
     let (hub, mut recorders) = Hub::start(&place, 1, replies, Box::new(())).unwrap();
-    recorders[0].begin_round(at_s * 1_000_000_000);
+    recorders[0].begin_round(UnixNs::of_second(at_s));
     fill(&mut recorders[0]);
     recorders.into_iter().for_each(Recorder::close);
     hub.close();

@@ -10,7 +10,6 @@ use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Consumed, Flow, Input};
 use crate::server::payload::Framing;
 use crate::server::turn::receiving::{begin, finish, next_chunk, take};
-use crate::time::UnixNs;
 
 /// Consumes input until more is needed or something else must happen first.
 pub(crate) fn consume(conn: &mut Conn, worker: &mut WorkerContext, input: &mut Input) -> Consumed {
@@ -141,7 +140,7 @@ fn tolerated(conn: &mut Conn, worker: &mut WorkerContext, kinds: Deviations) {
 fn record_mark(conn: &mut Conn, worker: &mut WorkerContext) {
     let marks = worker.outputs.marks.as_ref().expect("the policy allows marks only with a sender");
     let Some(mark_command) = worker.workspace.mark_command.take() else { return };
-    let outcome = marks.take(&mark_command, UnixNs::new(worker.clock.unix_ns()));
+    let outcome = marks.take(&mark_command, worker.clock.unix_ns());
     conn.session.mark_answered(&mark_command, outcome, &mut worker.workspace);
 }
 
