@@ -332,8 +332,8 @@ pub fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
     Ok(all)
 }
 
-/// Returns the paths of the interval logs of a data folder that have single seconds, in the order of
-/// starts and hours.
+/// Returns the paths of the interval logs of a data folder that have single seconds, in the order
+/// of starts and hours.
 pub fn interval_logs(data: &Path) -> io::Result<Vec<PathBuf>> {
     let files = files_in(data)?.into_values();
     Ok(files.filter_map(|mut files| files.remove(&StatsFileKind::Values)).collect())
