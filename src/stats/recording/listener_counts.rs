@@ -1,6 +1,6 @@
 //! Counts of one listener, only for `/metrics`: they are summed up, but never written.
 
-/// Counts of one listener. [`Counter`](super::Counter) has the same counts for all listeners
+/// Counts of one listener. [`Counter`](crate::stats::Counter) has the same counts for all listeners
 /// together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ListenerCounts {
