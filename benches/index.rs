@@ -8,6 +8,7 @@ use sinkd::index::{Columns, IndexEntry, Sidecar, TextColumn};
 use sinkd::mime::fold::fold;
 use sinkd::mime::text::fold_body;
 use sinkd::mime::{Extractor, MailFacts};
+use sinkd::time::UnixNs;
 use std::hint::black_box;
 
 /// Returns about 64 KiB of repeated `sentence`.
@@ -81,7 +82,7 @@ fn queries(c: &mut Criterion) {
         });
     }
     let mail = mail();
-    let query = Query::parse("nothing", 0, &runs()).unwrap();
+    let query = Query::parse("nothing", UnixNs::EPOCH, &runs()).unwrap();
     assert!(!query.matches_message(&columns, MAIL, &mut scratch));
     group.throughput(Throughput::Bytes(mail.len() as u64));
     group.bench_function("body: word that is not there", |b| {
@@ -146,7 +147,7 @@ fn indexing(c: &mut Criterion) {
     });
     group.bench_function("read a sidecar", |b| b.iter(|| read().records()));
     let (sidecar, mut scratch) = (read(), Scratch::default());
-    let query = Query::parse("from:m3.example.org", 0, &runs()).unwrap();
+    let query = Query::parse("from:m3.example.org", UnixNs::EPOCH, &runs()).unwrap();
     let mut matches = || {
         let matching =
             |e: &IndexEntry<'_>| query.matches_columns(&e.columns, &mut scratch) == Some(true);

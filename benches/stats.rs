@@ -3,6 +3,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use sinkd::stats::{Hub, Interval, Metric, StatsPlace};
+use sinkd::time::UnixNs;
 
 const SORTS: usize = 48;
 
@@ -45,7 +46,7 @@ fn publish(c: &mut Criterion) {
     c.bench_function("a message, recorded in a second of its own", |b| {
         b.iter(|| {
             second += 1;
-            recorder.begin_round(second * 1_000_000_000);
+            recorder.begin_round(UnixNs::of_second(second));
             recorder.message(2048, 1);
         });
     });

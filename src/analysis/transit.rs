@@ -101,7 +101,8 @@ impl TransitSample {
         let Some((sent_us, resolution)) = moment(&field.unfolded()) else {
             return TransitSample::Unreadable;
         };
-        let arrived_us = i64::try_from(facts.received_at_ns / 1000).unwrap_or(i64::MAX);
+        let arrived_us =
+            i64::try_from(facts.received_at_ns.as_duration().as_micros()).unwrap_or(i64::MAX);
         TransitSample::Time { us: arrived_us.saturating_sub(sent_us), resolution }
     }
 }

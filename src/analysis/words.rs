@@ -1,9 +1,9 @@
 //! Formats times and sentences.
 use std::fmt::Display;
 
-use jiff::Timestamp;
 use serde::Serializer;
 
+use crate::time::UnixNs;
 use crate::wording::duration;
 
 /// Serializes values as the sentences that they display, for `serialize_with`.
@@ -17,11 +17,8 @@ pub fn seconds(length: f64) -> String {
 }
 
 /// Formats a time as RFC 3339 in UTC with nine decimals.
-pub fn rfc3339(unix_ns: u64) -> String {
-    match Timestamp::from_nanosecond(i128::from(unix_ns)) {
-        Ok(time) => format!("{time:.9}"),
-        Err(_) => String::from("0000-00-00T00:00:00.000000000Z"),
-    }
+pub fn rfc3339(unix_ns: UnixNs) -> String {
+    format!("{:.9}", unix_ns.timestamp())
 }
 
 #[cfg(test)]
@@ -30,7 +27,8 @@ mod tests {
 
     #[test]
     fn times_have_nine_digits() {
-        assert_eq!(rfc3339(1_795_248_000_500_000_001), "2026-11-21T08:00:00.500000001Z");
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000000000Z");
+        let time = UnixNs::new(1_795_248_000_500_000_001);
+        assert_eq!(rfc3339(time), "2026-11-21T08:00:00.500000001Z");
+        assert_eq!(rfc3339(UnixNs::EPOCH), "1970-01-01T00:00:00.000000000Z");
     }
 }

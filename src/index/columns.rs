@@ -2,6 +2,7 @@
 use crate::mime::sent_time::SentTime;
 use crate::smtp::deviation::Deviations;
 use crate::smtp::tls::TlsVersion;
+use crate::time::UnixNs;
 
 /// Strings, one per line. No string contains a line break.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,8 +19,8 @@ impl<'a> TextColumn<'a> {
 /// folded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Columns<'a> {
-    /// Commit time, ns since the Unix epoch.
-    pub received_at_ns: u64,
+    /// Commit time.
+    pub received_at_ns: UnixNs,
     /// Size of the message (RFC 1870), even if it was not stored in full.
     pub message_bytes: u64,
     /// Reverse-path of the envelope; empty for the null reverse-path.

@@ -7,6 +7,7 @@ use super::sidecar::{
 };
 use crate::log::{BootId, SegmentIdentity, SegmentKind, StoreId};
 use crate::mime::{Extractor, MailFacts};
+use crate::time::UnixNs;
 
 /// The segment that the sidecars here belong to.
 pub const IDENTITY: SegmentIdentity = SegmentIdentity {
@@ -16,7 +17,7 @@ pub const IDENTITY: SegmentIdentity = SegmentIdentity {
     worker: 0,
     start_count: 1,
     boot: BootId([2; 16]),
-    created_at_ns: 0,
+    created_at_ns: UnixNs::EPOCH,
     kind: SegmentKind::Shared,
 };
 

@@ -6,11 +6,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::files::events;
-use crate::time::parse_duration;
+use crate::time::{UnixNs, parse_duration};
 
-/// A moment in ns since the Unix epoch; earlier moments are 0.
+/// A moment that a person wrote; moments before 1970 become 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Moment(pub u64);
+pub struct Moment(pub UnixNs);
 
 /// The text is neither a time, nor a date, nor an age.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -21,8 +21,8 @@ pub struct Moment(pub u64);
 pub struct NotAMoment(pub String);
 
 impl Moment {
-    /// Parses a moment. Ages count back from `now_ns`, in ns since the Unix epoch.
-    pub fn parse(text: &str, now_ns: u64) -> Result<Moment, NotAMoment> {
+    /// Parses a moment. Ages count back from `now_ns`.
+    pub fn parse(text: &str, now_ns: UnixNs) -> Result<Moment, NotAMoment> {
         let day = || {
             let day: Date = text.parse().ok()?;
             Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
@@ -30,11 +30,11 @@ impl Moment {
         let ago = || {
             // An age must not be negative.
             let age = parse_duration(text).filter(|age| !age.is_negative())?;
-            Timestamp::from_nanosecond(i128::from(now_ns)).ok()?.checked_sub(age).ok()
+            now_ns.timestamp().checked_sub(age).ok()
         };
         let moment = text.parse::<Timestamp>().ok().or_else(day).or_else(ago);
         let moment = moment.ok_or_else(|| NotAMoment(text.to_owned()))?;
-        Ok(Moment(u64::try_from(moment.as_nanosecond()).unwrap_or(0)))
+        Ok(Moment(UnixNs::from(moment)))
     }
 }
 
@@ -66,15 +66,16 @@ mod tests {
             ("1 day", now_ns - 86_400_000_000_000),
             ("1960-01-01T00:00:00Z", 0),
         ] {
-            assert_eq!(Moment::parse(text, now_ns), Ok(Moment(expected)), "{text}");
+            let expected = Moment(UnixNs::new(expected));
+            assert_eq!(Moment::parse(text, UnixNs::new(now_ns)), Ok(expected), "{text}");
         }
         for text in
             ["-1d", "", "yesterday-ish", "10", "2026-13-01", "10 apples", "1mo", "1y", "1dd"]
         {
-            assert!(Moment::parse(text, now_ns).is_err(), "{text}");
+            assert!(Moment::parse(text, UnixNs::new(now_ns)).is_err(), "{text}");
         }
         let ago: Moment = "10m".parse().unwrap();
         let now: Moment = "0s".parse().unwrap();
-        assert!(now.0 - ago.0 >= 600_000_000_000);
+        assert!(now.0.ns_since(ago.0) >= 600_000_000_000);
     }
 }

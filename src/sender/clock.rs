@@ -2,6 +2,7 @@
 //!
 //! A point in time of a run is a number of ns since its start, and its name ends in `_ns`. A
 //! duration is a [`Duration`].
+use crate::time::UnixNs;
 #[cfg(feature = "testkit")]
 use std::sync::Arc;
 #[cfg(feature = "testkit")]
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 #[derive(Debug, Clone)]
 pub struct SendingClock {
     reading: TimeSource,
-    unix_base_ns: u64,
+    unix_base: UnixNs,
 }
 
 #[derive(Debug, Clone)]
@@ -29,14 +30,14 @@ impl SendingClock {
     /// Starts a clock now.
     pub fn start() -> SendingClock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let unix_base_ns = u64::try_from(unix.as_nanos()).unwrap_or(0);
-        SendingClock { reading: TimeSource::Since(Instant::now()), unix_base_ns }
+        let unix_base = UnixNs::of_duration(unix);
+        SendingClock { reading: TimeSource::Since(Instant::now()), unix_base }
     }
 
     /// Makes a clock that shows `now_ns`, and starts at the Unix epoch.
     #[cfg(feature = "testkit")]
     pub fn simulated(now_ns: Arc<AtomicU64>) -> SendingClock {
-        SendingClock { reading: TimeSource::Simulated(now_ns), unix_base_ns: 0 }
+        SendingClock { reading: TimeSource::Simulated(now_ns), unix_base: UnixNs::EPOCH }
     }
 
     /// Returns the time in ns since the start.
@@ -49,9 +50,9 @@ impl SendingClock {
         }
     }
 
-    /// Converts a time since the start to a time since the Unix epoch.
-    pub fn unix_ns(&self, now_ns: u64) -> u64 {
-        self.unix_base_ns + now_ns
+    /// Converts a time since the start to Unix time.
+    pub fn unix_ns(&self, now_ns: u64) -> UnixNs {
+        self.unix_base.saturating_add_ns(now_ns)
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 
+use super::unix_ns::UnixNs;
+
 /// The clock of this process.
 #[derive(Debug, Clone, Copy)]
 pub struct ProcessClock {
@@ -52,9 +54,9 @@ impl ProcessClock {
         self.unix_base.saturating_add(self.elapsed())
     }
 
-    /// Returns Unix time by this clock, in ns. A `u64` of ns lasts until the year 2554.
-    pub fn unix_ns(&self) -> u64 {
-        u64::try_from(self.unix().as_nanos()).unwrap_or(u64::MAX)
+    /// Returns Unix time by this clock, as a point.
+    pub fn unix_ns(&self) -> UnixNs {
+        UnixNs::of_duration(self.unix())
     }
 
     /// Returns how far the system clock is ahead of this one, in ns. The difference changes when

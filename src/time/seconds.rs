@@ -1,8 +1,7 @@
 //! A span of whole seconds, as statistics use it.
 use std::ops::Range;
 
-/// Number of ns in a second.
-pub(super) const NS_PER_S: u64 = 1_000_000_000;
+use super::unix_ns::UnixNs;
 
 /// A half-open span of whole Unix seconds. It is empty if it does not begin before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,7 +14,7 @@ pub struct Seconds {
 
 impl Seconds {
     /// Every second that a time in ns can be in: until the year 2554.
-    pub const ALL: Seconds = Seconds { start: 0, end: u64::MAX.div_ceil(NS_PER_S) };
+    pub const ALL: Seconds = Seconds { start: 0, end: UnixNs::LAST.next_second() };
     /// No second.
     pub const EMPTY: Seconds = Seconds { start: 0, end: 0 };
 
@@ -61,9 +60,9 @@ impl Seconds {
         self.start..self.end
     }
 
-    /// Returns the end of the span in ns since 1970; the last ns if ns cannot express it.
-    pub fn end_ns(self) -> u64 {
-        self.end.saturating_mul(NS_PER_S)
+    /// Returns the end of the span; the last point in time if ns cannot express it.
+    pub fn end_ns(self) -> UnixNs {
+        UnixNs::of_second(self.end)
     }
 }
 
@@ -93,7 +92,7 @@ mod tests {
 
     #[test]
     fn an_end_beyond_ns_saturates() {
-        assert_eq!(seconds(0..7).end_ns(), 7 * NS_PER_S);
-        assert_eq!(Seconds::ALL.end_ns(), u64::MAX);
+        assert_eq!(seconds(0..7).end_ns(), UnixNs::of_second(7));
+        assert_eq!(Seconds::ALL.end_ns(), UnixNs::LAST);
     }
 }

@@ -1,27 +1,28 @@
 //! A span of time in ns, as logs and queries use it.
 use std::time::Duration;
 
-use super::seconds::{NS_PER_S, Seconds};
+use super::seconds::Seconds;
+use super::unix_ns::UnixNs;
 
-/// A half-open span of time, in ns since 1970. It is empty if it does not begin before its end.
+/// A half-open span of Unix time. It is empty if it does not begin before its end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
     /// The first time that belongs to the span; `None`: no lower bound.
-    pub since_ns: Option<u64>,
+    pub since_ns: Option<UnixNs>,
     /// The first time after the span; `None`: no upper bound.
-    pub until_ns: Option<u64>,
+    pub until_ns: Option<UnixNs>,
 }
 
 impl Span {
     /// All of time.
     pub const ALL: Span = Span { since_ns: None, until_ns: None };
     /// A span that contains nothing.
-    pub const EMPTY: Span = Span { since_ns: None, until_ns: Some(0) };
+    pub const EMPTY: Span = Span { since_ns: None, until_ns: Some(UnixNs::EPOCH) };
 
     /// Returns whether the span contains every time. No time is before 1970, so a span that begins
     /// then has no lower bound.
     pub fn is_all(self) -> bool {
-        self.start_ns() == 0 && self.until_ns.is_none()
+        self.start_ns() == UnixNs::EPOCH && self.until_ns.is_none()
     }
 
     /// Returns whether the span contains no time.
@@ -30,23 +31,23 @@ impl Span {
     }
 
     /// Returns whether a time belongs to the span.
-    pub fn contains(self, ns: u64) -> bool {
-        self.start_ns() <= ns && self.is_before_end(ns)
+    pub fn contains(self, at: UnixNs) -> bool {
+        self.start_ns() <= at && self.is_before_end(at)
     }
 
     /// Returns whether a time is before the end of the span; always true without an upper bound.
-    pub fn is_before_end(self, ns: u64) -> bool {
-        self.until_ns.is_none_or(|until| ns < until)
+    pub fn is_before_end(self, at: UnixNs) -> bool {
+        self.until_ns.is_none_or(|until| at < until)
     }
 
     /// Returns the first time that belongs to the span: 1970 without a lower bound.
-    pub fn start_ns(self) -> u64 {
-        self.since_ns.unwrap_or(0)
+    pub fn start_ns(self) -> UnixNs {
+        self.since_ns.unwrap_or(UnixNs::EPOCH)
     }
 
     /// Returns whether the span has ended at `now`, the time since 1970.
     pub fn is_over(self, now: Duration) -> bool {
-        self.until_ns.is_some_and(|until| Duration::from_nanos(until) <= now)
+        self.until_ns.is_some_and(|until| until.as_duration() <= now)
     }
 
     /// Returns the times in both spans. If there are none, the result begins and ends at the later
@@ -54,7 +55,10 @@ impl Span {
     pub fn intersection(self, other: Span) -> Span {
         let since_ns = self.since_ns.max(other.since_ns);
         let until_ns = [self.until_ns, other.until_ns].into_iter().flatten().min();
-        Span { since_ns, until_ns: until_ns.map(|until| until.max(since_ns.unwrap_or(0))) }
+        Span {
+            since_ns,
+            until_ns: until_ns.map(|until| until.max(since_ns.unwrap_or(UnixNs::EPOCH))),
+        }
     }
 
     /// Returns the smallest span that contains both. An empty span adds nothing.
@@ -74,17 +78,16 @@ impl Span {
     /// Returns the whole seconds that begin in the span, because statistics are kept per second.
     pub fn seconds(self) -> Seconds {
         let all = Seconds::ALL;
-        let bound = |ns: u64| ns.div_ceil(NS_PER_S);
         Seconds {
-            start: self.since_ns.map_or(all.start, bound),
-            end: self.until_ns.map_or(all.end, bound),
+            start: self.since_ns.map_or(all.start, UnixNs::next_second),
+            end: self.until_ns.map_or(all.end, UnixNs::next_second),
         }
     }
 
     /// Rounds both bounds up to whole seconds, so that a log and statistics agree on what belongs
     /// to the span. A bound that ns can't express after rounding becomes the last ns.
     pub fn in_whole_seconds(self) -> Span {
-        let bound = |ns: u64| ns.div_ceil(NS_PER_S).saturating_mul(NS_PER_S);
+        let bound = |at: UnixNs| UnixNs::of_second(at.next_second());
         Span { since_ns: self.since_ns.map(bound), until_ns: self.until_ns.map(bound) }
     }
 }
@@ -94,11 +97,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::time::unix_ns::NS_PER_S;
 
     const S: u64 = NS_PER_S;
 
     fn span(since_ns: impl Into<Option<u64>>, until_ns: impl Into<Option<u64>>) -> Span {
-        Span { since_ns: since_ns.into(), until_ns: until_ns.into() }
+        let at = |ns: Option<u64>| ns.map(UnixNs::new);
+        Span { since_ns: at(since_ns.into()), until_ns: at(until_ns.into()) }
     }
 
     #[test]
@@ -148,16 +153,19 @@ mod tests {
             ns in bound(),
         ) {
             let (a, b, ns) = (span(a.0, a.1), span(b.0, b.1), ns.unwrap_or(u64::MAX - 1));
-            let both = a.contains(ns) && b.contains(ns);
-            prop_assert_eq!(a.intersection(b).contains(ns), both);
-            prop_assert!(a.hull(b).contains(ns) || !a.contains(ns) && !b.contains(ns));
-            prop_assert!(!a.is_empty() || !a.contains(ns));
-            prop_assert_eq!(a.is_all(), a.is_all() && a.contains(0) && a.contains(u64::MAX));
+            let at = UnixNs::new(ns);
+            let both = a.contains(at) && b.contains(at);
+            prop_assert_eq!(a.intersection(b).contains(at), both);
+            prop_assert!(a.hull(b).contains(at) || !a.contains(at) && !b.contains(at));
+            prop_assert!(!a.is_empty() || !a.contains(at));
+            let has_ends = a.contains(UnixNs::EPOCH) && a.contains(UnixNs::LAST);
+            prop_assert!(has_ends || !a.is_all());
             // A second belongs to a span if the span contains its beginning.
-            let second = ns / S;
-            prop_assert_eq!(a.seconds().contains(second), a.contains(second * S));
+            let second = at.second();
+            let begins = UnixNs::of_second(second);
+            prop_assert_eq!(a.seconds().contains(second), a.contains(begins));
             let whole = a.in_whole_seconds();
-            prop_assert_eq!(whole.contains(ns), a.contains(second * S));
+            prop_assert_eq!(whole.contains(at), a.contains(begins));
             prop_assert_eq!(whole.seconds(), a.seconds());
         }
     }

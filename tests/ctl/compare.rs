@@ -8,6 +8,7 @@ use common::{Sink, sinkctl, sinkctl_on};
 use serde_json::Value;
 use sinkd::log::Runs;
 use sinkd::stats::{Counter, Hub, Metric, Recorder, StatsPlace};
+use sinkd::time::UnixNs;
 use tempfile::tempdir;
 
 /// In the middle of an hour, long ago.
@@ -21,7 +22,7 @@ fn record_second(data: &Path, at_s: u64, fill: impl FnOnce(&mut Recorder)) {
     let replies = vec!["250 2.0.0".into(), "451 4.3.0".into()];
     let place = StatsPlace { data, start_count: (at_s - BEGIN_S) as u32, retain: None };
     let (hub, mut recorders) = Hub::start(&place, 1, replies, Box::new(())).unwrap();
-    recorders[0].begin_round(at_s * 1_000_000_000);
+    recorders[0].begin_round(UnixNs::of_second(at_s));
     fill(&mut recorders[0]);
     recorders.into_iter().for_each(Recorder::close);
     hub.close();
@@ -206,13 +207,13 @@ fn one_record_is_not_compared_with_itself() {
 #[test]
 fn two_runs_of_one_folder_are_compared_by_their_names() {
     let data = tempdir().unwrap();
-    let (path, ns) = (data.path(), |at_s: u64| at_s * 1_000_000_000);
+    let (path, at) = (data.path(), UnixNs::of_second);
     record(path, BEGIN_S, &noisy(15, 1000, 5000));
     record(path, BEGIN_S + 15, &noisy(15, 1500, 5000));
     // The start of this run ends the first one.
-    Runs::start_at(path, "one", ns(BEGIN_S)).unwrap();
-    Runs::start_at(path, "two", ns(BEGIN_S + 15)).unwrap();
-    Runs::stop_at(path, ns(BEGIN_S + 30)).unwrap();
+    Runs::start_at(path, "one", at(BEGIN_S)).unwrap();
+    Runs::start_at(path, "two", at(BEGIN_S + 15)).unwrap();
+    Runs::stop_at(path, at(BEGIN_S + 30)).unwrap();
     let named = format!("{}:two", path.display());
     for second in ["two", &named] {
         let (out, errors, code) = sinkctl(path, &["compare", "one", second, "--json"]);
@@ -241,8 +242,8 @@ fn records_of_a_sender_are_not_compared_with_records_of_a_sink() {
     assert!(errors.contains("A was recorded by a sink, B by a sender"), "{errors}");
     // The two runs are not merged into one either.
     let data = pair.a.path();
-    Runs::start_at(data, "one", BEGIN_S * 1_000_000_000).unwrap();
-    Runs::stop_at(data, (BEGIN_S + 9) * 1_000_000_000).unwrap();
+    Runs::start_at(data, "one", UnixNs::of_second(BEGIN_S)).unwrap();
+    Runs::stop_at(data, UnixNs::of_second(BEGIN_S + 9)).unwrap();
     let errors = refused(&[data, pair.b.path()], "one", pair.paths()[0]);
     assert!(errors.contains("A mixes the records of a sink and a sender"), "{errors}");
 }

@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 
 use common::{LOAD_ARGS as ARGS, Sink};
 use sinkd::stats::{Counter, Hub, Metric, Recorder, StatsPlace};
+use sinkd::time::UnixNs;
 use tempfile::tempdir;
 
 /// 2026-11-21T05:59:30Z, shortly before the end of an hour.
@@ -203,7 +204,7 @@ fn recorded(folder: &Path, seconds: &[Second]) {
 fn record(recorder: &mut Recorder, second: &Second) {
     let (half, third) = (second.messages / 2, second.messages / 3);
     for (ms, messages) in [(50, half), (750, second.messages - half)] {
-        recorder.begin_round((second.at * 1000 + ms) * 1_000_000);
+        recorder.begin_round(UnixNs::of_second(second.at).saturating_add_ns(ms * 1_000_000));
         (0..messages).for_each(|i| recorder.message(100 << (i % 8), 1 + i % 60));
     }
     recorder.record_n(Metric::Transaction, second.transaction_us, second.messages - third);

@@ -15,6 +15,7 @@ use sinkd::log::reader::Folder;
 use sinkd::log::{
     Durability, EventsFile, Keep, Log, LogSettings, Retention, Runs, SizeBasis, prunable, prune,
 };
+use sinkd::time::UnixNs;
 
 /// Waits until the condition holds.
 #[track_caller]
@@ -152,11 +153,11 @@ fn prune_by_age_uses_the_clock_of_the_sinkd_that_received_the_mail() {
     // The system clock was two hours behind sinkd's when it received this mail, so the mail is two
     // hours old.
     let file = EventsFile::new(dir.path());
-    Runs::try_mark_clock(&file, 1, 1, -7_200_000_000_000).unwrap();
+    Runs::try_mark_clock(&file, 1, UnixNs::new(1), -7_200_000_000_000).unwrap();
     assert!(would_go() > 3);
     // The clock that moved belonged to another start.
-    Runs::try_mark_clock(&file, 1, 1, 0).unwrap();
-    Runs::try_mark_clock(&file, 2, 1, -7_200_000_000_000).unwrap();
+    Runs::try_mark_clock(&file, 1, UnixNs::new(1), 0).unwrap();
+    Runs::try_mark_clock(&file, 2, UnixNs::new(1), -7_200_000_000_000).unwrap();
     assert_eq!(would_go(), 0);
 }
 

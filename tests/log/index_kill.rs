@@ -15,7 +15,7 @@ use sinkd::index::query::{Query, Scratch};
 use sinkd::index::{SearchOptions, SearchProgress, SearchResult, Sidecar, search};
 use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, Runs};
-use sinkd::time::Span;
+use sinkd::time::{Span, UnixNs};
 use tempfile::tempdir;
 
 const ROUNDS: usize = 8;
@@ -92,7 +92,7 @@ fn send_until_killed(
 }
 
 fn parse(query: &str) -> Query {
-    Query::parse(query, 0, &Runs::default()).unwrap()
+    Query::parse(query, UnixNs::EPOCH, &Runs::default()).unwrap()
 }
 
 fn find(data: &Path, query: &str, indexed_only: bool) -> SearchResult {

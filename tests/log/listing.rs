@@ -6,7 +6,7 @@ use log_support::{facts, small};
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, Listing, ReadError};
 use sinkd::log::{self, Log, LogSettings, MessageId, NoRoom, Remove, SlotFacts, SlotKind};
-use sinkd::time::Span;
+use sinkd::time::{Span, UnixNs};
 
 /// (start, time, id) of each message, in listing order.
 type Order = Vec<(u32, u64, MessageId)>;
@@ -33,7 +33,7 @@ fn fill(folder: &std::path::Path, starts: &[Vec<(u8, u8, bool)>]) -> Order {
         for (worker, step, is_message) in commits {
             now += u64::from(*step);
             let kind = if *is_message { SlotKind::Message } else { SlotKind::Rejection };
-            let facts = SlotFacts { received_at_ns: now, kind, ..facts(b"x") };
+            let facts = SlotFacts { received_at_ns: UnixNs::new(now), kind, ..facts(b"x") };
             let writer = &mut writers[*worker as usize % 3];
             let id = loop {
                 match writer.append(&[7; 90], &[&[8; 300]], &facts) {
@@ -85,7 +85,7 @@ fn remove(folder: &std::path::Path, removal: &Removal, order: &mut Order) {
     };
     let what = match removal {
         Removal::Some(_) => Remove::Ids(gone.iter().chain(&gone).copied().collect()),
-        Removal::Until(ns) => Remove::Until(*ns),
+        Removal::Until(ns) => Remove::Until(UnixNs::new(*ns)),
         Removal::All => Remove::All,
     };
     let removed = log::remove(folder, &what).unwrap();
@@ -143,7 +143,8 @@ proptest! {
         let (since, until) = (999_900 + span.0, 999_900 + span.0 + span.1);
         let inside: Vec<MessageId> =
             order.iter().filter(|m| (since..until).contains(&m.1)).map(|m| m.2).collect();
-        let part = folder.listing(Span { since_ns: Some(since), until_ns: Some(until) }).unwrap();
+        let at = |ns| Some(UnixNs::new(ns));
+        let part = folder.listing(Span { since_ns: at(since), until_ns: at(until) }).unwrap();
         prop_assert_eq!(part.len(), inside.len() as u64);
         prop_assert_eq!(ids(&part, 3, 20), inside.iter().skip(3).take(20).copied().collect::<Vec<_>>());
         let back: Vec<_> = inside.iter().rev().skip(2).take(20).copied().collect();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use log_support::{Bench, facts, open, payload, small};
 use sinkd::log::reader::{Damage, Folder, Mapped, Segment};
 use sinkd::log::{self, BootId, Keep, Log, LogSettings, MessageId, Remove, Retention, SlotFacts};
-use sinkd::time::Span;
+use sinkd::time::{Span, UnixNs};
 
 const BOOT_A: BootId = BootId([0xa; 16]);
 const BOOT_B: BootId = BootId([0xb; 16]);
@@ -33,9 +33,9 @@ fn octet(folder: &Path, number: u32, at: u64) -> u8 {
     octet[0]
 }
 
-/// Appends a message that was received at the given time.
-fn append_at(bench: &mut Bench, received_at_ns: u64, payload: &[u8]) -> MessageId {
-    let facts = SlotFacts { received_at_ns, ..facts(payload) };
+/// Appends a message that was received `ns` after the beginning of 1970.
+fn append_at(bench: &mut Bench, ns: u64, payload: &[u8]) -> MessageId {
+    let facts = SlotFacts { received_at_ns: UnixNs::new(ns), ..facts(payload) };
     let commit = bench.until(|w| w.append(b"e", &[payload], &facts)).unwrap();
     bench.finish(commit).unwrap()
 }

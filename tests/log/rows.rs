@@ -14,10 +14,8 @@ use sinkd::analysis::rows::{
 use sinkd::log::SlotFacts;
 use sinkd::log::reader::{Folder, ReadError};
 use sinkd::smtp::envelope::{Tag, append_field};
-use sinkd::time::Span;
+use sinkd::time::{Span, UnixNs};
 use tempfile::tempdir;
-
-const SECOND: u64 = 1_000_000_000;
 
 /// Appends one message per time (s); its subject is the time.
 fn fill(folder: &Path, times: &[u64]) {
@@ -27,7 +25,8 @@ fn fill(folder: &Path, times: &[u64]) {
     let mut bench: Bench = open(folder, small());
     for time in times {
         let payload = format!("Subject: at {time}\r\n\r\nHello\r\n");
-        let facts = SlotFacts { received_at_ns: time * SECOND, ..facts(payload.as_bytes()) };
+        let facts =
+            SlotFacts { received_at_ns: UnixNs::of_second(*time), ..facts(payload.as_bytes()) };
         let append = bench.until(|w| w.append(&envelope, &[payload.as_bytes()], &facts)).unwrap();
         bench.finish(append).unwrap();
     }
@@ -120,12 +119,12 @@ fn the_newest_matches_of_all_folders_are_found_and_a_stop_is_reported() {
     fill(folders[0].path(), &[10, 30]);
     fill(folders[1].path(), &[20, 40]);
     let folders = folders.each_ref().map(|folder| Folder::open(folder.path()).unwrap());
-    let queries = parse_queries(&folders, "subject:at", 0).unwrap();
+    let queries = parse_queries(&folders, "subject:at", UnixNs::EPOCH).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
     let (spans, indexed_only) = (&[Span::default(); 2], false);
     let wanted = |limit| MatchQuery { queries: &queries, spans, limit, indexed_only, stop: &stop };
     let found = Matches::find(&folders, wanted(Some(3)), &mut |_, _| {});
-    let times = found.hits.iter().map(|(n, hit)| (*n, hit.received_at_ns / SECOND));
+    let times = found.hits.iter().map(|(n, hit)| (*n, hit.received_at_ns.second()));
     assert_eq!(times.collect::<Vec<_>>(), [(1, 40), (0, 30), (1, 20)]);
     assert!(found.left_out.is_nothing());
     let found = Matches::find(&folders, wanted(Some(0)), &mut |_, _| {});

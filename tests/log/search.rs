@@ -19,7 +19,7 @@ use sinkd::index::{
 use sinkd::log::reader::Folder;
 use sinkd::log::{self, MessageId, Remove, Run, Runs, SlotFacts, StoredPart, Writer};
 use sinkd::smtp::envelope::{Tag, append_field};
-use sinkd::time::Span;
+use sinkd::time::{Span, UnixNs};
 use tempfile::{TempDir, tempdir};
 
 const SECOND: u64 = 1_000_000_000;
@@ -153,7 +153,7 @@ fn corpus(dice: &mut Dice) -> Corpus {
             // Some at the same moment.
             now_ns += dice.roll(3) as u64 * SECOND;
             let (payload, dots) = mail(dice);
-            let facts = SlotFacts { received_at_ns: now_ns, dots, ..facts(&payload) };
+            let facts = SlotFacts { received_at_ns: UnixNs::new(now_ns), dots, ..facts(&payload) };
             ids.push(append(&mut bench, &envelope(dice), &payload, &facts));
         }
         others.into_iter().for_each(|(writer, _)| writer.close());
@@ -167,7 +167,7 @@ fn corpus(dice: &mut Dice) -> Corpus {
     ids.retain(|_| dice.roll(10) == 0);
     log::remove(data.path(), &Remove::Ids(ids)).unwrap();
     if dice.roll(4) == 0 {
-        let until = BEGIN_NS + dice.roll(100) as u64 * SECOND;
+        let until = after(dice.roll(100) as u64);
         log::remove(data.path(), &Remove::Until(until)).unwrap();
     }
     Corpus { data, live, end_ns: now_ns + 60 * SECOND }
@@ -237,17 +237,22 @@ fn query(dice: &mut Dice, depth: usize) -> String {
     }
 }
 
+/// Returns the time that many seconds after the beginning of the corpus.
+fn after(seconds: u64) -> UnixNs {
+    UnixNs::new(BEGIN_NS + seconds * SECOND)
+}
+
 fn runs() -> Runs {
     let run = |name: &str, from: u64, until: Option<u64>| Run {
         name: name.into(),
-        from_ns: BEGIN_NS + from * SECOND,
-        until_ns: until.map(|s| BEGIN_NS + s * SECOND),
+        from_ns: after(from),
+        until_ns: until.map(after),
     };
     Runs { runs: vec![run("first", 0, Some(60)), run("second", 100, None)], marks: Vec::new() }
 }
 
 fn parse(text: &str) -> Query {
-    Query::parse(text, BEGIN_NS, &runs()).unwrap_or_else(|error| panic!("{error}: {text}"))
+    Query::parse(text, after(0), &runs()).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 /// The slow reference: reads every message, the newest first.
@@ -320,7 +325,7 @@ proptest! {
         for _ in 0..20 {
             let seconds = (corpus.end_ns - BEGIN_NS) / SECOND;
             let mut bound = |one_in| {
-                let at = BEGIN_NS + dice.roll(seconds as usize) as u64 * SECOND;
+                let at = after(dice.roll(seconds as usize) as u64);
                 (dice.roll(one_in) == 0).then_some(at)
             };
             let span = Span { since_ns: bound(4), until_ns: bound(4) };
@@ -387,7 +392,7 @@ fn fill(data: &Path, range: std::ops::Range<u64>, of: impl Fn(u64) -> (Vec<u8>, 
     let mut dice = Dice::new(1);
     for n in range {
         let (payload, facts) = of(n);
-        let facts = SlotFacts { received_at_ns: BEGIN_NS + n * SECOND, ..facts };
+        let facts = SlotFacts { received_at_ns: after(n), ..facts };
         append(&mut bench, &envelope(&mut dice), &payload, &facts);
     }
     bench.close();
@@ -413,8 +418,7 @@ fn a_search_is_bounded_by_a_span_or_a_run() {
         }
         let folder = Folder::open(data.path()).unwrap();
         let count = |query: &str, since: Option<u64>, until: Option<u64>| {
-            let ns = |s: u64| BEGIN_NS + s * SECOND;
-            let span = Span { since_ns: since.map(ns), until_ns: until.map(ns) };
+            let span = Span { since_ns: since.map(after), until_ns: until.map(after) };
             assert_equal_to_scan(&folder, query, span);
             find(&folder, query, SearchOptions { span, ..all() }).matches
         };
@@ -434,7 +438,7 @@ fn messages_outside_the_span_do_not_count_as_left_out() {
     let data = tempdir().unwrap();
     fill(data.path(), 0..20, plain);
     let folder = Folder::open(data.path()).unwrap();
-    let span = Span { since_ns: Some(BEGIN_NS + 15 * SECOND), until_ns: None };
+    let span = Span { since_ns: Some(after(15)), until_ns: None };
     let found = find(&folder, "hello", SearchOptions { span, indexed_only: true, ..all() });
     assert_eq!((found.matches, found.left_out.not_indexed), (0, 5));
 }
@@ -565,7 +569,7 @@ fn a_damaged_message_ends_no_search() {
             "none"
         };
         let payload = format!("Subject: {subject}\r\n\r\n").into_bytes();
-        let facts = SlotFacts { received_at_ns: BEGIN_NS + n, ..facts(&payload) };
+        let facts = SlotFacts { received_at_ns: after(0).saturating_add_ns(n), ..facts(&payload) };
         append(&mut bench, &envelope(&mut dice), &payload, &facts);
         if n == 0 || n == 399 {
             std::mem::swap(&mut bench.writer, &mut other.0);

@@ -14,14 +14,15 @@ use sinkd::index::{
 };
 use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, Runs, SlotFacts};
-use sinkd::time::Span;
+use sinkd::time::{Span, UnixNs};
 use tempfile::{TempDir, tempdir};
 
 const SECOND: Duration = Duration::from_secs(1);
+const BEGIN_NS: UnixNs = UnixNs::of_second(1_795_240_000);
 
 fn append(bench: &mut Bench, n: u64, subject: &str) -> MessageId {
     let payload = format!("Subject: {subject}\r\n\r\n{}\r\n", "x".repeat(300)).into_bytes();
-    let facts = SlotFacts { received_at_ns: 1_795_240_000_000_000_000 + n, ..facts(&payload) };
+    let facts = SlotFacts { received_at_ns: BEGIN_NS.saturating_add_ns(n), ..facts(&payload) };
     let commit = bench.until(|w| w.append(b"", &[&payload], &facts)).unwrap();
     bench.finish(commit).unwrap()
 }
@@ -35,7 +36,7 @@ fn filled(n: u64) -> (TempDir, Bench, Vec<MessageId>) {
 }
 
 fn query(text: &str) -> Query {
-    Query::parse(text, 0, &Runs::default()).unwrap()
+    Query::parse(text, UnixNs::EPOCH, &Runs::default()).unwrap()
 }
 
 /// Returns a clock that reports the time as over after `calls` calls.

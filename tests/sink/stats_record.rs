@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use proptest::prelude::*;
 use sinkd::stats::{Counter, History, Hub, MessageWindow, Metric, RunSummary, StatsPlace};
-use sinkd::time::Seconds;
+use sinkd::time::{Seconds, UnixNs};
 
 const REPLIES: [&str; 3] = ["250 2.0.0", "354", "452 4.3.1"];
 /// In the recent past, shortly before the end of an hour.
@@ -35,7 +35,7 @@ fn recorded(folder: &std::path::Path, start: u32, records: &[Record]) {
     for record in records {
         now_ms += record.after_ms;
         let recorder = &mut recorders[record.worker];
-        recorder.begin_round(now_ms * 1_000_000);
+        recorder.begin_round(UnixNs::new(now_ms * 1_000_000));
         recorder.record_n(Metric::ALL[record.metric], record.value, record.n);
         recorder.message(record.n * 100, record.n);
         recorder.take_replies(&mut [1, 0, 2]);

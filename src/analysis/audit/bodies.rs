@@ -270,6 +270,7 @@ mod tests {
     use crate::analysis::audit::delivery::{CopyReply, Delivery};
     use crate::analysis::audit::tasks::TaskSorters;
     use crate::log::MessageId;
+    use crate::time::UnixNs;
 
     #[test]
     fn all_tasks_of_a_message_are_in_one_batch() {
@@ -278,8 +279,12 @@ mod tests {
         let numbers = [100, 200, 1, 255, 1, 600, 2];
         for (row, number) in numbers.into_iter().enumerate() {
             let id = MessageId { segment: 1, slot: row as u32 };
-            let delivery =
-                Delivery { received_at_ns: 0, source: 0, id, reply: CopyReply::Acknowledged };
+            let delivery = Delivery {
+                received_at_ns: UnixNs::EPOCH,
+                source: 0,
+                id,
+                reply: CopyReply::Acknowledged,
+            };
             for order in 0..number {
                 let (key, values) = (order.to_string().into_bytes(), Vec::new());
                 let kind = TaskKind::Person;

@@ -146,11 +146,12 @@ impl CopyTally {
 mod tests {
     use super::*;
     use crate::log::MessageId;
+    use crate::time::UnixNs;
 
     fn copy(message_id: Option<u128>, content: Option<u128>) -> CopyFacts {
         let id = MessageId { segment: 1, slot: 2 };
         let reply = CopyReply::Acknowledged;
-        let delivery = Delivery { received_at_ns: 3, source: 0, id, reply };
+        let delivery = Delivery { received_at_ns: UnixNs::new(3), source: 0, id, reply };
         CopyFacts { delivery, line: Some(4), message_id, content }
     }
 

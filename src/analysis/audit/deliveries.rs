@@ -175,7 +175,7 @@ impl<'a> DeliveryReader<'a> {
                 by_key.push(SortRecord { order: key.order, key: &key.text, value: &encoded })?;
                 if rule.key.kind == KeyKind::Number {
                     let number = key.order.to_be_bytes();
-                    let order = delivery.received_at_ns;
+                    let order = delivery.received_at_ns.get();
                     by_time.push(SortRecord { order, key: &encoded, value: &number })?;
                 }
                 Ok(())

@@ -2,6 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::log::MessageId;
+use crate::time::UnixNs;
 
 /// Length of an encoded delivery, in octets.
 pub const DELIVERY_BYTES: usize = 19;
@@ -30,8 +31,8 @@ impl CopyReply {
 /// A message that a recipient got. Deliveries are ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Delivery {
-    /// Time of acceptance, in ns since the Unix epoch.
-    pub received_at_ns: u64,
+    /// Time of acceptance.
+    pub received_at_ns: UnixNs,
     /// The position of its folder among the folders of the audit.
     pub source: u16,
     /// The id of the message in that folder.
@@ -44,7 +45,7 @@ impl Delivery {
     /// Encodes the delivery; encoded deliveries sort in the same order.
     pub fn encoded(self) -> [u8; DELIVERY_BYTES] {
         let mut octets = [0; DELIVERY_BYTES];
-        octets[..8].copy_from_slice(&self.received_at_ns.to_be_bytes());
+        octets[..8].copy_from_slice(&self.received_at_ns.get().to_be_bytes());
         octets[8..10].copy_from_slice(&self.source.to_be_bytes());
         octets[10..18].copy_from_slice(&number(self.id).to_be_bytes());
         octets[18] = self.reply as u8;
@@ -56,7 +57,7 @@ impl Delivery {
         let (octets, rest) = encoded.split_at(DELIVERY_BYTES);
         let eight = |at: usize| octets[at..at + 8].try_into().expect("eight octets");
         let delivery = Delivery {
-            received_at_ns: u64::from_be_bytes(eight(0)),
+            received_at_ns: UnixNs::new(u64::from_be_bytes(eight(0))),
             source: u16::from_be_bytes([octets[8], octets[9]]),
             id: id_of(u64::from_be_bytes(eight(10))),
             reply: if octets[18] == 0 { CopyReply::Acknowledged } else { CopyReply::Ambiguous },
@@ -82,7 +83,7 @@ mod tests {
     #[test]
     fn octets_sort_as_deliveries_do() {
         let mut all = Vec::new();
-        for received_at_ns in [0, 255, 256, u64::MAX] {
+        for received_at_ns in [0, 255, 256, u64::MAX].map(UnixNs::new) {
             for source in [0, 1, 256] {
                 for (segment, slot) in [(0, 0), (0, 256), (1, 0), (u32::MAX, u32::MAX)] {
                     for reply in [CopyReply::Acknowledged, CopyReply::Ambiguous] {

@@ -15,6 +15,7 @@ use crate::analysis::words::seconds;
 use crate::log::MessageId;
 use crate::log::reader::Folder;
 use crate::smtp::envelope;
+use crate::time::UnixNs;
 use crate::wording::readable;
 
 /// Figures about deliveries. These are keys of `--json` and keep their meaning.
@@ -157,9 +158,8 @@ impl LogJoin<'_> {
 }
 
 impl LogQuestion<'_> {
-    fn is_in_time(&self, claimed: &Claimed, received_at_ns: u64) -> bool {
-        let apart = claimed.at_ns.map_or(0, |at_ns| at_ns.abs_diff(received_at_ns));
-        Duration::from_nanos(apart) <= self.clocks_within
+    fn is_in_time(&self, claimed: &Claimed, received_at_ns: UnixNs) -> bool {
+        claimed.at_ns.is_none_or(|at_ns| at_ns.distance(received_at_ns) <= self.clocks_within)
     }
 
     /// Returns why the claimed delivery was not received; `None` if it was received but not
@@ -192,7 +192,7 @@ impl LogQuestion<'_> {
                 return None;
             }
             let claimed_ns = claimed.at_ns.unwrap_or(at_ns);
-            let apart = seconds(claimed_ns.abs_diff(at_ns) as f64 / 1e9);
+            let apart = seconds(claimed_ns.distance(at_ns).as_secs_f64());
             let relation = if at_ns > claimed_ns { "after" } else { "before" };
             why = format!(
                 "message {id} was received {apart} {relation} the time in the log, which is more \

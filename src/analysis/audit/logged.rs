@@ -8,6 +8,7 @@ use super::address::{AddressFolding, push_path};
 use super::delivery::number;
 use crate::analysis::sender_log::{BadLine, LogError, LogEvent, LoggedDelivery, read};
 use crate::analysis::sorting::{SortRecord, Sorter};
+use crate::time::UnixNs;
 
 /// Maximum number of unusable lines that are reported individually.
 const FAULTS_LISTED_MAX: usize = 20;
@@ -42,8 +43,8 @@ pub enum LoggedError {
 /// A delivery that a log claims, decoded from its record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
-    /// Unix time in ns; `None` if the line has none.
-    pub at_ns: Option<u64>,
+    /// Unix time; `None` if the line has none.
+    pub at_ns: Option<UnixNs>,
     /// The position of the log in the list of logs.
     pub log: u16,
     /// The line in the log, from 1.
@@ -57,7 +58,7 @@ impl Claimed {
         out.clear();
         out.extend_from_slice(&self.log.to_be_bytes());
         out.extend_from_slice(&self.line.to_be_bytes());
-        out.extend_from_slice(&self.at_ns.unwrap_or(u64::MAX).to_be_bytes());
+        out.extend_from_slice(&self.at_ns.unwrap_or(UnixNs::LAST).get().to_be_bytes());
         out.extend_from_slice(&self.sink);
     }
 
@@ -67,7 +68,7 @@ impl Claimed {
             u64::from_be_bytes(value[at..at + 8].try_into().expect("eight octets are there"))
         };
         Claimed {
-            at_ns: Some(eight(10)).filter(|ns| *ns != u64::MAX),
+            at_ns: Some(UnixNs::new(eight(10))).filter(|at| *at != UnixNs::LAST),
             log: u16::from_be_bytes([value[0], value[1]]),
             line: eight(2),
             sink: value[18..].to_vec(),

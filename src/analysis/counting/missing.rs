@@ -6,7 +6,7 @@ use crate::analysis::folder::{LogSource, UnreadMessages};
 use crate::analysis::statistics::counters;
 use crate::analysis::statistics::{WRITTEN_WITHIN, wait_until_written};
 use crate::stats::Counter;
-use crate::time::{Clock, Span};
+use crate::time::{Clock, Span, UnixNs};
 use crate::wording::counted;
 use serde::Serialize;
 
@@ -116,7 +116,7 @@ fn written(span: Span, clock: &dyn Clock) -> Span {
         }
         _ => {
             let end_s = now.saturating_sub(WRITTEN_WITHIN).as_secs();
-            span.intersection(Span { until_ns: Some(end_s * 1_000_000_000), ..Span::ALL })
+            span.intersection(Span { until_ns: Some(UnixNs::of_second(end_s)), ..Span::ALL })
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::analysis::folder::{
 use crate::analysis::transit::{HEADER_BYTES_MAX, TransitSample, TransitTally};
 use crate::log::reader::Damage;
 use crate::smtp::envelope::{self, Client, Decoded};
+use crate::time::UnixNs;
 
 /// The counts of all messages of a span.
 #[derive(Debug)]
@@ -25,8 +26,8 @@ pub struct GroupCounts {
     pub messages: u64,
     pub recipients: u64,
     pub bytes: u64,
-    /// Unix times of the first and the last message, in ns; `None` without messages.
-    pub times_ns: Option<(u64, u64)>,
+    /// Times of the first and the last message; `None` without messages.
+    pub times_ns: Option<(UnixNs, UnixNs)>,
     pub unread: UnreadMessages,
 }
 
@@ -112,8 +113,8 @@ impl MessageVisitor for GroupCounter<'_> {
         counted.messages += 1;
         counted.recipients += u64::from(decoded.recipients_count());
         counted.bytes += u64::from(facts.message_bytes);
-        let (first, last) = counted.times_ns.unwrap_or((u64::MAX, 0));
         let at_ns = facts.received_at_ns;
+        let (first, last) = counted.times_ns.unwrap_or((at_ns, at_ns));
         counted.times_ns = Some((first.min(at_ns), last.max(at_ns)));
         let transit =
             self.criteria.sent_field.map(|name| TransitSample::read(name, facts, payload));

@@ -8,10 +8,9 @@ use crate::analysis::transit::{OverallTransit, TransitFigures};
 use crate::analysis::words::rfc3339;
 use crate::smtp::deviation::Deviation;
 use crate::stats::Percentiles;
+use crate::time::UnixNs;
 use crate::wording::readable;
 use serde::Serialize;
-
-const TENTH_NS: u64 = 100_000_000;
 
 /// The table in `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -105,8 +104,8 @@ impl GroupTable {
             damaged: counted.unread.damaged,
             log_faults,
         });
-        let tenths = counted.times_ns.map(|(first, last)| (first / TENTH_NS, last / TENTH_NS + 1));
-        let time = |tenth: u64| rfc3339(tenth * TENTH_NS);
+        let tenths = counted.times_ns.map(|(first, last)| (first.tenth(), last.tenth() + 1));
+        let time = |tenth: u64| rfc3339(UnixNs::of_tenth(tenth));
         let seconds = tenths.map_or(0.0, |(first, end)| (end - first) as f64 / 10.0);
         let figures = |group: &GroupTally| GroupFigures::of(group, counted.messages, seconds);
         let others = (top.others.messages > 0).then(|| OtherGroups {

@@ -14,7 +14,7 @@ use crate::log::{Mark, Runs};
 use crate::stats::{
     Counter, History, Metric, OpenSessions, RunSummary, Second, StatsDamage, Verdict, each_interval,
 };
-use crate::time::Seconds;
+use crate::time::{Seconds, UnixNs};
 
 /// Maximum number of columns for histograms over time, at 30 KiB each.
 const COLUMNS_MAX: u64 = 140;
@@ -187,7 +187,10 @@ impl ReportData {
 fn events(folders: &[PathBuf]) -> Result<Vec<RunEvent>, AnalysisError> {
     // Seconds and nanoseconds are converted separately, so that a whole second stays exact as a
     // float.
-    let second = |ns: u64| (ns / 1_000_000_000) as f64 + (ns % 1_000_000_000) as f64 / 1e9;
+    let second = |at: UnixNs| {
+        let second = at.second();
+        second as f64 + at.ns_since(UnixNs::of_second(second)) as f64 / 1e9
+    };
     let mut events = Vec::new();
     for folder in folders {
         let all = Runs::read(folder).map_err(AnalysisError::statistics(folder))?;

@@ -5,7 +5,7 @@ use super::reader::RowReader;
 use super::row::MessageRow;
 use crate::log::Slot;
 use crate::log::reader::{Folder, Page, ReadError};
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
 /// The messages to list, and their order.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub struct RowList<'a> {
 
 /// Returns the time by which a slot is sorted; `None` for a slot that can't be read, which comes
 /// immediately.
-fn received_at_ns(slot: &Result<Slot, ReadError>) -> Option<u64> {
+fn received_at_ns(slot: &Result<Slot, ReadError>) -> Option<UnixNs> {
     Some(slot.as_ref().ok()?.facts().received_at_ns)
 }
 

@@ -8,7 +8,7 @@ use crate::index::query::Query;
 use crate::index::{self, Hit, Omissions, SearchOptions, SearchProgress, UnusableIndex};
 use crate::log::reader::Folder;
 use crate::machine::cores;
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
 /// What to search for, and how far.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +75,6 @@ impl Matches {
     }
 }
 
-fn newest(hit: &Hit) -> Option<u64> {
+fn newest(hit: &Hit) -> Option<UnixNs> {
     Some(hit.received_at_ns)
 }

@@ -1,4 +1,5 @@
 //! Merges several lists into one, by time.
+use crate::time::UnixNs;
 use std::iter::Peekable;
 
 /// The order of a list by time of arrival.
@@ -14,18 +15,18 @@ pub enum TimeOrder {
 pub struct Merged<I: Iterator, F> {
     parts: Vec<Peekable<I>>,
     order: TimeOrder,
-    /// Returns the time of an item in ns; `None` for an item that comes immediately.
+    /// Returns the time of an item; `None` for an item that comes immediately.
     time: F,
 }
 
-impl<I: Iterator, F: Fn(&I::Item) -> Option<u64>> Merged<I, F> {
+impl<I: Iterator, F: Fn(&I::Item) -> Option<UnixNs>> Merged<I, F> {
     /// Merges `parts`, whose items each have the time that `time` returns.
     pub fn new(parts: Vec<I>, order: TimeOrder, time: F) -> Merged<I, F> {
         Merged { parts: parts.into_iter().map(Iterator::peekable).collect(), order, time }
     }
 }
 
-impl<I: Iterator, F: Fn(&I::Item) -> Option<u64>> Iterator for Merged<I, F> {
+impl<I: Iterator, F: Fn(&I::Item) -> Option<UnixNs>> Iterator for Merged<I, F> {
     /// The position of the list among all lists, and the item.
     type Item = (usize, I::Item);
 
@@ -33,10 +34,10 @@ impl<I: Iterator, F: Fn(&I::Item) -> Option<u64>> Iterator for Merged<I, F> {
         let (order, time) = (self.order, &self.time);
         let heads = self.parts.iter_mut().enumerate();
         let heads = heads.filter_map(|(n, part)| Some((n, time(part.peek()?))));
-        let rank = |time: Option<u64>| match (order, time) {
+        let rank = |time: Option<UnixNs>| match (order, time) {
             (_, None) => 0,
-            (TimeOrder::OldestFirst, Some(ns)) => ns,
-            (TimeOrder::NewestFirst, Some(ns)) => u64::MAX - ns,
+            (TimeOrder::OldestFirst, Some(at)) => at.ns_since(UnixNs::EPOCH),
+            (TimeOrder::NewestFirst, Some(at)) => UnixNs::LAST.ns_since(at),
         };
         let (n, _) = heads.min_by_key(|(n, time)| (rank(*time), *n))?;
         Some((n, self.parts[n].next()?))
@@ -51,7 +52,7 @@ mod tests {
     fn lists_are_merged_by_time_and_each_keeps_its_order() {
         let merge = |parts: &[&[u64]], order| -> Vec<(usize, u64)> {
             let parts = parts.iter().map(|part| part.iter().copied()).collect();
-            Merged::new(parts, order, |ns: &u64| (*ns != 0).then_some(*ns)).collect()
+            Merged::new(parts, order, |ns: &u64| (*ns != 0).then_some(UnixNs::new(*ns))).collect()
         };
         let oldest = TimeOrder::OldestFirst;
         assert_eq!(merge(&[&[1, 4], &[2, 3]], oldest), [(0, 1), (1, 2), (1, 3), (0, 4)]);

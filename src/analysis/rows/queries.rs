@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::index::query::{Query, QueryError};
 use crate::log::Runs;
 use crate::log::reader::Folder;
+use crate::time::UnixNs;
 
 /// Why a query can't be parsed for a folder.
 #[derive(Debug, thiserror::Error)]
@@ -30,20 +31,20 @@ pub enum QuestionError {
 }
 
 /// Parses `text` once for each folder, because a run may exist in only one of them. Ages such as
-/// `10m` count back from `now_ns` (Unix ns).
+/// `10m` count back from `now_ns`.
 ///
 /// Errors: the runs can't be read; the text is not a query.
 pub fn parse_queries(
     folders: &[Folder],
     text: &str,
-    now_ns: u64,
+    now_ns: UnixNs,
 ) -> Result<Vec<Query>, QuestionError> {
     let all = folders.iter().map(runs_of).collect::<Result<Vec<_>, _>>()?;
     (0..folders.len()).map(|n| parse(text, now_ns, &runs_for(&all, n))).collect()
 }
 
 /// Parses `text` for one folder, in the same way.
-pub fn parse_query(folder: &Folder, text: &str, now_ns: u64) -> Result<Query, QuestionError> {
+pub fn parse_query(folder: &Folder, text: &str, now_ns: UnixNs) -> Result<Query, QuestionError> {
     parse(text, now_ns, &runs_of(folder)?)
 }
 
@@ -52,7 +53,7 @@ fn runs_of(folder: &Folder) -> Result<Runs, QuestionError> {
     Runs::read(path).map_err(|source| QuestionError::Runs { path: path.to_owned(), source })
 }
 
-fn parse(text: &str, now_ns: u64, runs: &Runs) -> Result<Query, QuestionError> {
+fn parse(text: &str, now_ns: UnixNs, runs: &Runs) -> Result<Query, QuestionError> {
     let error = |error| QuestionError::Syntax { error, text: text.to_owned() };
     Query::parse(text, now_ns, runs).map_err(error)
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use super::answer::SinkReply;
 use super::reason::Reason;
 use crate::log::MessageId;
+use crate::time::UnixNs;
 
 /// The result of reading a line in one format.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub(super) struct LoggedClaim<'a> {
     pub id: MessageId,
     pub sink: Option<Cow<'a, str>>,
     pub recipients: Recipients<'a>,
-    /// When the line was logged, Unix time in ns; `None` if the line has no unambiguous time.
-    pub at_ns: Option<u64>,
+    /// When the line was logged; `None` if the line has no unambiguous time.
+    pub at_ns: Option<UnixNs>,
     /// Whether the reply ends at the end of the line; if the line is cut off, the reply may be,
     /// too.
     pub is_at_end: bool,
@@ -47,7 +48,7 @@ impl<'a> LoggedClaim<'a> {
     pub fn new(
         answer: SinkReply<'a>,
         recipients: Recipients<'a>,
-        at_ns: Option<u64>,
+        at_ns: Option<UnixNs>,
     ) -> LoggedClaim<'a> {
         let sink = answer.sink.map(Cow::Borrowed);
         LoggedClaim { id: answer.id, sink, recipients, at_ns, is_at_end: false }
@@ -59,7 +60,7 @@ impl<'a> Reading<'a> {
     pub fn claim(
         answer: SinkReply<'a>,
         recipient: Recipients<'a>,
-        at_ns: Option<u64>,
+        at_ns: Option<UnixNs>,
     ) -> Reading<'a> {
         Reading::Claim(LoggedClaim::new(answer, recipient, at_ns))
     }

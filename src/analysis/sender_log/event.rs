@@ -1,6 +1,7 @@
 //! The events of reading a log.
 use super::reason::Reason;
 use crate::log::MessageId;
+use crate::time::UnixNs;
 
 /// One delivery that a sender's log claims: one recipient of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub struct LoggedDelivery<'a> {
     pub recipient: Option<&'a [u8]>,
     /// The Unix time in ns at which the sender logged the line, usually in whole seconds; `None` if
     /// the line has no time, or one without year or zone.
-    pub at_ns: Option<u64>,
+    pub at_ns: Option<UnixNs>,
 }
 
 /// A line that can't be used, and may claim a delivery.

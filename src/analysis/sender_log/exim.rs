@@ -14,6 +14,7 @@ use super::answer::{self, Code};
 use super::claim::{Reading, Recipients};
 use super::reason::Reason;
 use super::stamp;
+use crate::time::UnixNs;
 
 /// Maximum number of words that are searched for the message id, which may follow a syslog header,
 /// date, time, zone and process.
@@ -184,7 +185,7 @@ fn without_quotes(text: &[u8]) -> Result<Addresses<'_>, Reason> {
 /// Returns the time of a line. `before` is the text before the id, such as `2026-11-28 10:00:01.123
 /// +0100 [12] `. Exim writes the zone only with `log_timezone`; a preceding syslog timestamp also
 /// counts.
-fn at_ns(before: &[u8], line: &[u8]) -> Option<u64> {
+fn at_ns(before: &[u8], line: &[u8]) -> Option<UnixNs> {
     let words: Vec<&[u8]> = before.split(|octet| *octet == b' ').collect();
     let own = words.windows(3).find_map(|words| {
         let is_zone = words[2].len() == 5 && matches!(words[2][0], b'+' | b'-');
@@ -230,7 +231,7 @@ mod tests {
 
     #[test]
     fn old_ids_processes_zones_and_syslog_are_read() {
-        let at_ns = Some(1_795_860_001_000_000_000);
+        let at_ns = Some(UnixNs::of_second(1_795_860_001));
         for (start, expected) in [
             ("2026-11-28 10:00:01 1RwtJa-0009RI-2d", None),
             ("2026-11-28 10:00:01 [1234] 1RwtJa-0009RI-2d", None),

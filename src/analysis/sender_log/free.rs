@@ -99,6 +99,7 @@ fn is_named_otherwise(before: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::analysis::sender_log::testkit::{check_bad, check_claim, check_nothing};
+    use crate::time::UnixNs;
 
     #[test]
     fn replies_in_any_text_claim_a_message() {
@@ -124,7 +125,11 @@ mod tests {
             check_claim(read, line, ("17:3", sink, recipient, None));
         }
         let line = "2026-11-28T10:00:01Z <a@b> 250 Ok 17:3";
-        check_claim(read, line, ("17:3", None, Some("a@b"), Some(1_795_860_001_000_000_000)));
+        check_claim(
+            read,
+            line,
+            ("17:3", None, Some("a@b"), Some(UnixNs::of_second(1_795_860_001))),
+        );
     }
 
     #[test]

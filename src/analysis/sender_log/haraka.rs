@@ -37,6 +37,7 @@ mod tests {
     use crate::analysis::sender_log::testkit::{
         check_bad, check_claim, check_foreign, check_nothing,
     };
+    use crate::time::UnixNs;
 
     const START: &str = "[NOTICE] [D33D6290-C923-4DAC-A4B4-D0E7B8FAF010.1.1] [outbound]  delivered \
         file=1606860914133_1606860914133_0_90_adwUhC_83_mx domain=b.example host=127.0.0.1 \
@@ -58,7 +59,7 @@ mod tests {
             check_claim(read, &line, ("17:3", sink, None, None));
         }
         let line = format!("2026-11-28T10:00:01.000Z {START} response=\"Ok 17:3\" {end}");
-        check_claim(read, &line, ("17:3", None, None, Some(1_795_860_001_000_000_000)));
+        check_claim(read, &line, ("17:3", None, None, Some(UnixNs::of_second(1_795_860_001))));
     }
 
     #[test]

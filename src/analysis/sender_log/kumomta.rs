@@ -91,6 +91,7 @@ mod tests {
     use crate::analysis::sender_log::testkit::{
         check_bad, check_claim, check_foreign, check_nothing, recipients,
     };
+    use crate::time::UnixNs;
 
     fn record(kind: &str, recipient: &str, content: &str) -> String {
         format!(
@@ -104,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_delivery_claims_its_recipients() {
-        let at_ns = Some(1_795_860_001_000_000_000);
+        let at_ns = Some(UnixNs::of_second(1_795_860_001));
         let line = record("Delivery", "\"a@b.example\"", "Ok 17:3 sink-a");
         check_claim(read, &line, ("17:3", Some("sink-a"), Some("a@b.example"), at_ns));
         let line = record("Delivery", r#""\"a b\"@b.example""#, "Ok 17:3");

@@ -75,6 +75,7 @@ mod tests {
     use crate::analysis::sender_log::testkit::{
         check_bad, check_claim, check_foreign, check_nothing,
     };
+    use crate::time::UnixNs;
 
     const RELAY: &str = "relay=127.0.0.1[127.0.0.1]:2525, delay=0.05, delays=0.02/0/0.01/0.02, \
         dsn=2.0.0";
@@ -106,7 +107,7 @@ mod tests {
     fn times_count_with_year_and_zone_alone() {
         let line = sent("to=<a@b.example>");
         let line = line.strip_prefix("Nov 28 10:00:01").unwrap();
-        let at_ns = 1_795_860_001_234_567_000;
+        let at_ns = UnixNs::new(1_795_860_001_234_567_000);
         let line = format!("2026-11-28T10:00:01.234567+00:00{line}");
         check_claim(read, &line, ("17:3", Some("sink-a"), Some("a@b.example"), Some(at_ns)));
     }

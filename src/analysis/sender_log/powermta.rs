@@ -15,6 +15,7 @@ use super::answer::{self, Code};
 use super::claim::{LoggedClaim, Reading, Recipients};
 use super::reason::Reason;
 use super::stamp;
+use crate::time::UnixNs;
 
 /// The first column of every accounting file.
 const HEADER: &[u8] = b"type,";
@@ -114,7 +115,7 @@ impl Accounting {
 }
 
 /// Parses `2026-11-28 10:00:01+0000`, or seconds since 1970.
-fn time(text: &[u8]) -> Option<u64> {
+fn time(text: &[u8]) -> Option<UnixNs> {
     if !text.is_empty() && text.len() <= 12 && text.iter().all(u8::is_ascii_digit) {
         return str::from_utf8(text).ok()?.parse().ok().and_then(stamp::of_seconds);
     }
@@ -130,7 +131,7 @@ mod tests {
 
     const HEADER: &str = "type,timeLogged,timeQueued,orig,rcpt,orcpt,dsnAction,dsnStatus,dsnDiag,\
         dsnMta,vmta";
-    const AT_NS: u64 = 1_795_860_001_000_000_000;
+    const AT_NS: UnixNs = UnixNs::of_second(1_795_860_001);
 
     fn row(kind: &str, recipient: &str, diagnosis: &str) -> String {
         format!(

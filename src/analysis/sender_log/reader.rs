@@ -238,7 +238,7 @@ mod tests {
                     delivery.id,
                     delivery.sink.unwrap_or("?"),
                     recipient.as_deref().unwrap_or("?"),
-                    delivery.at_ns.map_or(String::from("?"), |at| (at / 1_000_000_000).to_string()),
+                    delivery.at_ns.map_or(String::from("?"), |at| at.second().to_string()),
                 )
             }
         })

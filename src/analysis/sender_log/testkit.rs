@@ -84,9 +84,10 @@ pub(super) use tables::*;
 #[cfg(test)]
 mod tables {
     use crate::analysis::sender_log::claim::{LoggedClaim, Reading, Recipients};
+    use crate::time::UnixNs;
 
     /// Id, sink, recipient, time.
-    pub type Expected<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<u64>);
+    pub type Expected<'a> = (&'a str, Option<&'a str>, Option<&'a str>, Option<UnixNs>);
 
     #[track_caller]
     fn claim<'a>(read: impl FnOnce(&'a [u8]) -> Reading<'a>, line: &'a str) -> LoggedClaim<'a> {

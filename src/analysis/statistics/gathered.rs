@@ -11,7 +11,7 @@ use crate::analysis::folder::holder;
 use crate::analysis::transit::OverallTransit;
 use crate::log::reader::Folder;
 use crate::stats::{Calibration, History, OpenSessions, RunSummary, Verdict};
-use crate::time::{Clock, Span};
+use crate::time::{Clock, Span, UnixNs};
 
 /// How long claims wait for messages that are in the log but not yet in the figures: the current
 /// second, plus a margin for a busy machine.
@@ -51,10 +51,9 @@ impl RunStatistics {
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
         // Messages that arrive during the wait are not waited for, because that might never end.
         let accepted = accepted(selection);
-        let second_ends = clock.now().as_secs() + 1;
+        let second_ends_ns = UnixNs::of_second(clock.now().as_secs() + 1);
         for (folder, span) in selection.parts() {
             if holder(folder).is_some() {
-                let second_ends_ns = second_ends * 1_000_000_000;
                 let end_ns = span.until_ns.map_or(second_ends_ns, |ns| ns.min(second_ends_ns));
                 wait_until_written(end_ns, clock);
             }

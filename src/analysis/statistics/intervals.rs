@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use crate::analysis::words::rfc3339;
 use crate::stats::{Counter, History};
+use crate::time::UnixNs;
 
 /// Maximum number of consecutive empty intervals; the rest of a longer pause is skipped.
 const EMPTY_INTERVALS_MAX: u64 = 10_000;
@@ -56,7 +57,7 @@ pub fn intervals(history: &History, length: u64) -> impl Iterator<Item = Interva
         rows.extend(empty.into_iter().map(|start| (start, IntervalRow::default())));
     }
     rows.into_iter().map(move |(start, row)| IntervalRow {
-        time: rfc3339(start * 1_000_000_000),
+        time: rfc3339(UnixNs::of_second(start)),
         messages_per_s: row.messages as f64 / length as f64,
         ..row
     })

@@ -3,16 +3,16 @@ use std::time::Duration;
 
 use crate::analysis::error::AnalysisError;
 use crate::stats::{Counter, History};
-use crate::time::{Clock, Span};
+use crate::time::{Clock, Span, UnixNs};
 
 /// Statistics of a second are written within this time after its end.
 pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 /// The time between two checks.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Waits until the statistics of everything before `end_ns` (Unix time) are written. Takes up to
+/// Waits until the statistics of everything before `end_ns` are written. Takes up to
 /// three seconds if `end_ns` is at most a second ahead.
-pub fn wait_until_written(end_ns: u64, clock: &dyn Clock) {
+pub fn wait_until_written(end_ns: UnixNs, clock: &dyn Clock) {
     let mut left = patience(end_ns, clock.now());
     while !left.is_zero() {
         clock.pause(left);
@@ -22,15 +22,15 @@ pub fn wait_until_written(end_ns: u64, clock: &dyn Clock) {
 
 /// Returns how long the statistics of a span that ends at `end_ns` may still be unwritten, up to
 /// three seconds.
-fn patience(end_ns: u64, now: Duration) -> Duration {
-    let written = Duration::from_nanos(end_ns).saturating_add(WRITTEN_WITHIN);
+fn patience(end_ns: UnixNs, now: Duration) -> Duration {
+    let written = end_ns.as_duration().saturating_add(WRITTEN_WITHIN);
     written.saturating_sub(now).min(WRITTEN_WITHIN + Duration::from_secs(1))
 }
 
 /// Returns how long to wait until the statistics of the span that ends last are on disk; at most
 /// two seconds. Returns zero if any span has no end.
 pub fn patience_of(spans: &[Span], now: Duration) -> Duration {
-    let ends: Option<Vec<u64>> = spans.iter().map(|span| span.until_ns).collect();
+    let ends: Option<Vec<UnixNs>> = spans.iter().map(|span| span.until_ns).collect();
     let last = ends.and_then(|ends| ends.into_iter().max());
     last.map_or(Duration::ZERO, |end_ns| patience(end_ns, now).min(WRITTEN_WITHIN))
 }
@@ -84,7 +84,7 @@ mod tests {
         for (end_s, now_s, waits_s) in [(100, 100, 2), (100, 101, 1), (100, 102, 0), (100, 500, 0)]
         {
             let clock = clock(now_s);
-            wait_until_written(end_s * 1_000_000_000, &clock);
+            wait_until_written(UnixNs::of_second(end_s), &clock);
             let waited = clock.now() - Duration::from_secs(now_s);
             let expected = Duration::from_secs(waits_s);
             assert!(waited >= expected && waited <= expected + Duration::from_millis(1));
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_span_that_ends_last_is_waited_for_unless_one_has_no_end() {
-        let until = |s: u64| Span { until_ns: Some(s * 1_000_000_000), ..Span::ALL };
+        let until = |s: u64| Span { until_ns: Some(UnixNs::of_second(s)), ..Span::ALL };
         let now = Duration::from_secs(101);
         for (spans, waits_s) in [
             (vec![], 0),

@@ -1,13 +1,14 @@
 //! `sinkctl run`: starts and ends runs.
 use std::io::Write;
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::Subcommand;
 use serde::Serialize;
 use sinkd::log::{self, Run, RunError};
+use sinkd::time::{Clock, UnixNs};
 
+use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::rfc3339;
 
@@ -53,19 +54,19 @@ pub fn run(data: &Path, command: &RunCommand, out: &mut Out) -> anyhow::Result<F
         RunCommand::Start { .. } | RunCommand::Stop { .. } => print(&run, out)?,
     }
     out.flush()?;
-    wait_until(Duration::from_nanos(at_ns));
+    wait_until(at_ns);
     Ok(Finding::Done)
 }
 
-/// Returns the run and when it begins, in Unix ns.
-fn start(data: &Path, name: &str) -> anyhow::Result<(ChangedRun, u64)> {
+/// Returns the run and when it begins.
+fn start(data: &Path, name: &str) -> anyhow::Result<(ChangedRun, UnixNs)> {
     let from_ns = log::Runs::start(data, name).map_err(with_place)?;
     let run = ChangedRun { name: name.to_owned(), from: rfc3339(from_ns), until: None };
     Ok((run, from_ns))
 }
 
-/// Returns the run and when it ends, in Unix ns.
-fn stop(data: &Path) -> anyhow::Result<(ChangedRun, u64)> {
+/// Returns the run and when it ends.
+fn stop(data: &Path) -> anyhow::Result<(ChangedRun, UnixNs)> {
     let Run { name, from_ns, until_ns } = log::Runs::stop(data)?;
     let until_ns = until_ns.context("a run that was stopped has an end")?;
     let run = ChangedRun { name, from: rfc3339(from_ns), until: Some(rfc3339(until_ns)) };
@@ -89,15 +90,13 @@ fn with_place(error: RunError) -> anyhow::Error {
     }
 }
 
-/// Waits until this Unix time.
-fn wait_until(moment: Duration) {
+/// Waits until this time.
+fn wait_until(moment: UnixNs) {
     loop {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let left = moment.saturating_sub(now);
+        let left = moment.since(UnixNs::of_duration(SystemClock.now()));
         if left.is_zero() {
             return;
         }
-        // `park_timeout` may return early.
-        std::thread::park_timeout(left);
+        SystemClock.pause(left);
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Context;
 use clap::Args;
 use sinkd::analysis::{RunRow, ensure_data_folder};
 use sinkd::log;
+use sinkd::time::UnixNs;
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
@@ -19,7 +20,7 @@ pub struct Runs {
 
 /// Lists the runs and marks of all folders, by time.
 pub fn run(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut lines: Vec<(u64, String)> = Vec::new();
+    let mut lines: Vec<(UnixNs, String)> = Vec::new();
     let mut finding = Finding::Done;
     let print = |row: &RunRow| match runs.json {
         true => serde_json::to_string(row),

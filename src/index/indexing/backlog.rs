@@ -12,6 +12,7 @@ use crate::log::{Published, State, segment_files, segment_path};
 
 use super::lag::Lag;
 use crate::index::sidecar::{self, Appender, IdleAppender, NoAppender, SidecarHeader};
+use crate::time::UnixNs;
 
 /// How often the folder is listed, to find segments that no worker announced, and pruned ones.
 const LIST_INTERVAL: Duration = Duration::from_secs(10);
@@ -39,7 +40,7 @@ struct IndexProgress {
     end_slot: u32,
     records: u64,
     /// Commit time of the first message that is not indexed.
-    oldest_ns: Option<u64>,
+    oldest_ns: Option<UnixNs>,
     state: IndexState,
 }
 
@@ -297,7 +298,7 @@ impl Backlog {
 
 /// Returns the commit time in slot `from`; `None` if the slot is not published or can't be read.
 /// Costs a read of 64 octets.
-fn oldest(segment: &Segment, from: u32, published: Published) -> Option<u64> {
+fn oldest(segment: &Segment, from: u32, published: Published) -> Option<UnixNs> {
     let slot = (from < published.slots).then(|| segment.slot(from).ok())?;
     slot.map(|slot| slot.facts().received_at_ns)
 }

@@ -1,7 +1,7 @@
 //! Computes the span of time outside of which a query matches nothing.
 use super::term::Term;
 use super::tree::Node;
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
 /// Returns a span that includes every time allowed by the tree's time conditions.
 pub(super) fn during(node: &Node) -> Span {
@@ -34,12 +34,12 @@ fn during_negation_of(node: &Node) -> Span {
     }
 }
 
-fn before(ns: u64) -> Span {
-    Span { until_ns: Some(ns), ..Span::ALL }
+fn before(at_ns: UnixNs) -> Span {
+    Span { until_ns: Some(at_ns), ..Span::ALL }
 }
 
-fn from(ns: u64) -> Span {
-    Span { since_ns: Some(ns), ..Span::ALL }
+fn from(at_ns: UnixNs) -> Span {
+    Span { since_ns: Some(at_ns), ..Span::ALL }
 }
 
 fn intersection(spans: impl Iterator<Item = Span>) -> Span {

@@ -7,8 +7,10 @@
 //! ```
 //! use sinkd::index::{Columns, query::{Query, Scratch}};
 //! use sinkd::log::Runs;
+//! use sinkd::time::UnixNs;
 //!
-//! let query = Query::parse("subject:reset to:example.org -size:>1M", 0, &Runs::default())?;
+//! let text = "subject:reset to:example.org -size:>1M";
+//! let query = Query::parse(text, UnixNs::EPOCH, &Runs::default())?;
 //! let columns = Columns { subject: "Password reset", ..Columns::default() };
 //! let matches = query.matches_columns(&columns, &mut Scratch::default());
 //! assert_eq!(matches, Some(false), "no recipient");

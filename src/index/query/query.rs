@@ -9,7 +9,7 @@ use super::term::KnownNames;
 use super::tree::Node;
 use crate::index::Columns;
 use crate::log::Runs;
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
 /// A parsed query, which a message can match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +21,10 @@ pub struct Query {
 impl Query {
     /// Parses a query. An empty one matches every message.
     ///
-    /// `now_ns` is the time from which "10m ago" counts back, in ns since the Unix epoch. `runs`
+    /// `now_ns` is the time from which "10m ago" counts back. `runs`
     /// are the runs that `run:` can name; the current one has no end. Costs microseconds. Errors
     /// state what is wrong, and where.
-    pub fn parse(text: &str, now_ns: u64, runs: &Runs) -> Result<Query, QueryError> {
+    pub fn parse(text: &str, now_ns: UnixNs, runs: &Runs) -> Result<Query, QueryError> {
         let known = KnownNames { now_ns, runs };
         parse(text, &known).map(|root| Query { root })
     }

@@ -2,8 +2,6 @@
 use std::fmt;
 use std::ops::Range;
 
-use jiff::Timestamp;
-
 use super::address::AddressPattern;
 use super::error::{QueryError, QueryFault};
 use super::lexer::RawTerm;
@@ -12,13 +10,13 @@ use super::size::{NotASize, SizeRange};
 use crate::log::{Moment, Runs};
 use crate::smtp::deviation::Deviation;
 use crate::smtp::tls::TlsVersion;
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
 /// The context that names in a query refer to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KnownNames<'k> {
     /// The time from which "10m ago" counts back, in ns since the Unix epoch.
-    pub now_ns: u64,
+    pub now_ns: UnixNs,
     pub runs: &'k Runs,
 }
 
@@ -44,10 +42,10 @@ pub(super) enum Term {
     /// The end of a file name, in lower case.
     FileNameEnd(String),
     Size(SizeRange),
-    /// Received before this time, in ns since the Unix epoch.
-    Before(u64),
+    /// Received before this time.
+    Before(UnixNs),
     /// Received at this time or later.
-    After(u64),
+    After(UnixNs),
     /// Received during the run with this name and span.
     Run(String, Span),
     /// The name of a listener, or its address if it has no name.
@@ -303,8 +301,9 @@ impl fmt::Display for Term {
                 quoted(f, &format!("*{end}"))
             }
             Term::Size(size) => write!(f, "size:{size}"),
-            Term::Before(at_ns) => write!(f, "before:{}", moment(*at_ns)),
-            Term::After(at_ns) => write!(f, "after:{}", moment(*at_ns)),
+            // By RFC 3339, so that it means the same moment later.
+            Term::Before(at_ns) => write!(f, "before:{}", at_ns.timestamp()),
+            Term::After(at_ns) => write!(f, "after:{}", at_ns.timestamp()),
             Term::Run(name, _) => {
                 f.write_str("run:")?;
                 value(f, name)
@@ -320,9 +319,4 @@ impl fmt::Display for Term {
             Term::Deviation(kind) => write!(f, "deviation:{}", kind.name()),
         }
     }
-}
-
-/// Formats the time by RFC 3339, so that it means the same moment later.
-fn moment(at_ns: u64) -> Timestamp {
-    Timestamp::from_nanosecond(i128::from(at_ns)).expect("2^64 ns are in the year 2554")
 }

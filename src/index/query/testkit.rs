@@ -5,6 +5,7 @@ use crate::log::{Run, Runs};
 use crate::mime::sent_time::SentTime;
 use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::tls::TlsVersion;
+use crate::time::UnixNs;
 
 /// The message that queries are matched against; it agrees with [`columns`].
 pub const MAIL: &[u8] = b"From: Ann <ann@example.org>\r\nTo: bob@mail.example.com\r\n\
@@ -15,7 +16,7 @@ pub const MAIL: &[u8] = b"From: Ann <ann@example.org>\r\nTo: bob@mail.example.co
 /// Returns the message's columns.
 pub fn columns() -> Columns<'static> {
     Columns {
-        received_at_ns: 1_795_248_000_000_000_000,
+        received_at_ns: UnixNs::of_second(1_795_248_000),
         message_bytes: MAIL.len() as u64,
         reverse_path: "bounce@example.org",
         forward_paths: TextColumn("bob@mail.example.com"),
@@ -38,8 +39,8 @@ pub fn columns() -> Columns<'static> {
 pub fn runs() -> Runs {
     let run = |name: &str, from_s: u64, until_s: Option<u64>| Run {
         name: name.to_owned(),
-        from_ns: from_s * 1_000_000_000,
-        until_ns: until_s.map(|s| s * 1_000_000_000),
+        from_ns: UnixNs::of_second(from_s),
+        until_ns: until_s.map(UnixNs::of_second),
     };
     let runs =
         vec![run("nightly", 1_795_240_000, Some(1_795_250_000)), run("now", 1_795_260_000, None)];

@@ -7,9 +7,9 @@ use super::*;
 use crate::index::{Columns, TextColumn};
 use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::tls::TlsVersion;
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
-const NOW_NS: u64 = 1_795_248_000_000_000_000;
+const NOW_NS: UnixNs = UnixNs::of_second(1_795_248_000);
 
 fn parsed(text: &str) -> Query {
     Query::parse(text, NOW_NS, &runs()).unwrap_or_else(|e| panic!("{e}\n{}", e.pointed_out(text)))
@@ -184,7 +184,7 @@ fn errors_say_what_and_where() {
 
 #[test]
 fn length_terms_and_depth_are_bounded() {
-    let fault = |text: &str| Query::parse(text, 0, &runs()).map_err(|e| e.fault);
+    let fault = |text: &str| Query::parse(text, UnixNs::EPOCH, &runs()).map_err(|e| e.fault);
     let a = |n| "a".repeat(n);
     assert!(fault(&a(BYTES_MAX)).is_ok());
     assert_eq!(fault(&a(BYTES_MAX + 1)), Err(QueryFault::TooLong));
@@ -202,24 +202,24 @@ fn length_terms_and_depth_are_bounded() {
 
 #[test]
 fn the_span_is_as_narrow_as_the_query_says() {
-    let s = 1_000_000_000;
+    let (s, ago) = (UnixNs::of_second, |s: u64| NOW_NS.saturating_sub_ns(s * 1_000_000_000));
     for (text, since_ns, until_ns) in [
         ("", None, None),
         ("a", None, None),
         ("after:2026-11-21T08:00:00Z", Some(NOW_NS), None),
         ("before:0s", None, Some(NOW_NS)),
         ("-before:0s a", Some(NOW_NS), None),
-        ("after:10s before:5s", Some(NOW_NS - 10 * s), Some(NOW_NS - 5 * s)),
+        ("after:10s before:5s", Some(ago(10)), Some(ago(5))),
         ("after:10s OR before:20s", None, None),
-        ("before:10s OR before:20s", None, Some(NOW_NS - 10 * s)),
+        ("before:10s OR before:20s", None, Some(ago(10))),
         ("after:10s OR a", None, None),
-        ("-(after:10s OR a)", None, Some(NOW_NS - 10 * s)),
+        ("-(after:10s OR a)", None, Some(ago(10))),
         ("-(after:10s a)", None, None),
-        ("run:nightly b", Some(1_795_240_000 * s), Some(1_795_250_000 * s)),
-        ("run:now", Some(1_795_260_000 * s), None),
+        ("run:nightly b", Some(s(1_795_240_000)), Some(s(1_795_250_000))),
+        ("run:now", Some(s(1_795_260_000)), None),
         ("-run:now", None, None),
-        ("after:5s before:10s", Some(NOW_NS - 5 * s), Some(NOW_NS - 5 * s)),
-        ("after:5s before:10s OR after:3s", Some(NOW_NS - 3 * s), None),
+        ("after:5s before:10s", Some(ago(5)), Some(ago(5))),
+        ("after:5s before:10s OR after:3s", Some(ago(3)), None),
     ] {
         assert_eq!(parsed(text).span(), Span { since_ns, until_ns }, "{text}");
     }
@@ -228,7 +228,7 @@ fn the_span_is_as_narrow_as_the_query_says() {
 /// A message whose columns and octets agree.
 #[derive(Debug, Clone)]
 struct SampleMail {
-    received_at_ns: u64,
+    received_at_ns: UnixNs,
     reverse_path: &'static str,
     forward_paths: &'static str,
     subject: &'static str,
@@ -291,7 +291,7 @@ fn mails() -> impl Strategy<Value = SampleMail> {
     (0u64..6, path(), path(), word(), word(), maybe(), name, sent).prop_map(
         |(second, reverse_path, forward_paths, subject, body, campaign, file_name, sent)| {
             SampleMail {
-                received_at_ns: NOW_NS - second * 1_000_000_000,
+                received_at_ns: NOW_NS.saturating_sub_ns(second * 1_000_000_000),
                 reverse_path: reverse_path.lines().next().unwrap_or(""),
                 forward_paths,
                 subject,
@@ -439,8 +439,8 @@ fn term_model(term: &str, mail: &SampleMail) -> bool {
         ("filename", _) => mail.file_name.is_some_and(|n| has_words(n, value)),
         ("size", ">=301") => size > 300,
         ("size", "<=310") => size <= 310,
-        ("after", _) => mail.received_at_ns >= NOW_NS - 3_000_000_000,
-        ("before", _) => mail.received_at_ns < NOW_NS - 2_000_000_000,
+        ("after", _) => mail.received_at_ns >= NOW_NS.saturating_sub_ns(3_000_000_000),
+        ("before", _) => mail.received_at_ns < NOW_NS.saturating_sub_ns(2_000_000_000),
         ("run", "nightly") => true,
         ("run" | "message-id", _) => false,
         other => unreachable!("{other:?}"),

@@ -3,6 +3,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::log::MessageId;
+use crate::time::UnixNs;
 
 /// A message that matches. Hits are ordered as in a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,8 +11,8 @@ pub struct Hit {
     /// The start of sinkd that received the message, counted from 1. The clock is only steady
     /// within a start, so this is compared before the time.
     pub start_count: u32,
-    /// Commit time, ns since the Unix epoch.
-    pub received_at_ns: u64,
+    /// Commit time.
+    pub received_at_ns: UnixNs,
     /// The ID, which orders messages with the same time.
     pub id: MessageId,
 }
@@ -57,7 +58,7 @@ mod tests {
     fn the_newest_are_kept_in_any_order_of_arrival() {
         let hit = |start_count, ns| {
             let id = MessageId { segment: 1, slot: ns as u32 };
-            Hit { start_count, received_at_ns: ns, id }
+            Hit { start_count, received_at_ns: UnixNs::new(ns), id }
         };
         let mut newest = Newest::new(3);
         for (start, ns) in [(1, 9), (2, 1), (1, 5), (2, 3), (1, 10)] {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::log::Slot;
 use crate::log::reader::{Damage, Folder, ReadError, Segment, SegmentSummary};
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
 use super::newest::{Hit, Newest};
 use super::omissions::{IndexFault, Omissions, UnusableIndex};
@@ -236,14 +236,14 @@ impl<'a> SearchThread<'a> {
         let is_inside = (is_open || last >= during.start_ns()) && during.is_before_end(first);
         let newest = Hit {
             start_count: summary.identity.start_count,
-            received_at_ns: if is_open { u64::MAX } else { last },
+            received_at_ns: if is_open { UnixNs::LAST } else { last },
             id: crate::log::MessageId { segment: u32::MAX, slot: u32::MAX },
         };
         is_inside && !self.is_beyond(&newest)
     }
 
-    fn is_during(&self, ns: u64) -> bool {
-        self.shared.during.contains(ns)
+    fn is_during(&self, at: UnixNs) -> bool {
+        self.shared.during.contains(at)
     }
 
     /// Returns whether newer hits already fill the limit. With a limit of 0, all matches are

@@ -80,11 +80,11 @@ impl BlockBuilder {
     pub fn push(&mut self, entry: &IndexEntry<'_>) {
         let strings = entry.strings().map(|string| self.intern(string));
         encode_record(&mut self.block, entry, strings);
-        let ns = entry.columns.received_at_ns;
+        let at_ns = entry.columns.received_at_ns;
         if self.header.records == 0 {
-            self.header.first_received_at_ns = ns;
+            self.header.first_received_at_ns = at_ns;
         }
-        self.header.last_received_at_ns = ns;
+        self.header.last_received_at_ns = at_ns;
         self.header.records += 1;
         self.header.end_slot += 1;
     }

@@ -7,6 +7,7 @@ use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::tls::TlsVersion;
 
 use crate::index::columns::{Columns, TextColumn};
+use crate::time::UnixNs;
 
 /// The version that this program writes, and the only one that it reads. A running sinkd rebuilds
 /// an index of an older version, and leaves a newer one alone.
@@ -193,7 +194,7 @@ pub fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: [u32; S
         Some(TlsVersion::V1_3) => IS_TLS_1_3,
     };
     put32(record, FLAGS_AT, flags | sent_flag | tls_flag);
-    put64(record, TIME_AT, entry.columns.received_at_ns);
+    put64(record, TIME_AT, entry.columns.received_at_ns.get());
     put64(record, SEQUENCE_AT, entry.sequence.unwrap_or(0));
     record[HASH_AT..][..16].copy_from_slice(&entry.content_hash.to_le_bytes());
     put64(record, MESSAGE_BYTES_AT, entry.columns.message_bytes);
@@ -234,10 +235,10 @@ pub struct BlockHeader {
     pub records: u32,
     /// Bytes of strings after the records.
     pub string_bytes: u32,
-    /// When the first message of the block was received; 0 if it has no messages.
-    pub first_received_at_ns: u64,
-    /// When the last message of the block was received; 0 if it has no messages.
-    pub last_received_at_ns: u64,
+    /// When the first message of the block was received; 1970 if it has no messages.
+    pub first_received_at_ns: UnixNs,
+    /// When the last message of the block was received; 1970 if it has no messages.
+    pub last_received_at_ns: UnixNs,
 }
 
 impl BlockHeader {
@@ -254,8 +255,8 @@ impl BlockHeader {
         put32(block, END_SLOT_AT, self.end_slot);
         put32(block, RECORDS_AT, self.records);
         put32(block, STRING_BYTES_AT, self.string_bytes);
-        put64(block, FIRST_TIME_AT, self.first_received_at_ns);
-        put64(block, LAST_TIME_AT, self.last_received_at_ns);
+        put64(block, FIRST_TIME_AT, self.first_received_at_ns.get());
+        put64(block, LAST_TIME_AT, self.last_received_at_ns.get());
         let crc = crc(&block[FIRST_SLOT_AT..], seed);
         put32(block, BLOCK_CRC_AT, crc);
     }
@@ -273,8 +274,8 @@ impl BlockHeader {
             end_slot: get32(head, END_SLOT_AT),
             records: get32(head, RECORDS_AT),
             string_bytes: get32(head, STRING_BYTES_AT),
-            first_received_at_ns: get64(head, FIRST_TIME_AT),
-            last_received_at_ns: get64(head, LAST_TIME_AT),
+            first_received_at_ns: UnixNs::new(get64(head, FIRST_TIME_AT)),
+            last_received_at_ns: UnixNs::new(get64(head, LAST_TIME_AT)),
         }
     }
 
@@ -337,7 +338,7 @@ impl<'a> Block<'a> {
         IndexEntry {
             slot: get32(record, SLOT_AT),
             columns: Columns {
-                received_at_ns: get64(record, TIME_AT),
+                received_at_ns: UnixNs::new(get64(record, TIME_AT)),
                 message_bytes: get64(record, MESSAGE_BYTES_AT),
                 reverse_path: string(0),
                 forward_paths: TextColumn(string(1)),

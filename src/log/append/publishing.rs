@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::log::exchange::{Flushed, PublishAfter};
 use crate::log::format::{Published, Record, SlotFacts, SlotKind};
+use crate::time::UnixNs;
 
 /// Counts and totals of the slots in a segment, up to a certain slot.
 #[derive(Debug, Clone, Copy, Default)]
@@ -14,8 +15,8 @@ pub(super) struct SegmentCounts {
     pub notes: u64,
     pub record_bytes: u64,
     pub message_bytes: u64,
-    pub first_received_at_ns: u64,
-    pub last_received_at_ns: u64,
+    pub first_received_at_ns: UnixNs,
+    pub last_received_at_ns: UnixNs,
 }
 
 impl SegmentCounts {

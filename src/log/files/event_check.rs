@@ -3,6 +3,7 @@ use super::dropped::DroppedBy;
 use super::event_lines::{Event, damaged, folded, known, line, split};
 use super::pruned_sums::PrunedSums;
 use super::runs::Runs;
+use crate::time::UnixNs;
 
 /// Reads `octets` as `events.jsonl`. Panics if a line counts both as an event and as damaged, if an
 /// event does not survive being written, if a run ends before it begins, or if a shorter file says
@@ -47,9 +48,9 @@ fn check_folded(octets: &[u8]) {
         sums.total()
     };
     let others = |text: &[u8]| known(text).into_iter().filter(|event| !by_sinkd(event)).collect();
-    let once = folded(octets, &[], 1).expect("events can be written");
+    let once = folded(octets, &[], UnixNs::new(1)).expect("events can be written");
     assert_eq!(sums(&once), sums(octets));
     let (left, before): (Vec<Event>, Vec<Event>) = (others(&once), others(octets));
     assert_eq!(left, before);
-    assert_eq!(folded(&once, &[], 1).expect("events can be written"), once);
+    assert_eq!(folded(&once, &[], UnixNs::new(1)).expect("events can be written"), once);
 }

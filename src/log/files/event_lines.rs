@@ -6,33 +6,25 @@ use serde::{Deserialize, Serialize};
 
 use super::dropped::{Dropped, DroppedBy};
 use super::pruned_sums::PrunedSums;
+use crate::time::UnixNs;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 pub(crate) enum Event {
     Pruned {
-        /// Unix time, ns.
-        at_ns: u64,
+        at_ns: UnixNs,
         by: DroppedBy,
         #[serde(flatten)]
         dropped: Dropped,
     },
     /// A run begins; the current one ends.
     #[serde(rename = "run-started")]
-    RunStarted {
-        /// Unix time, ns.
-        at_ns: u64,
-        name: String,
-    },
+    RunStarted { at_ns: UnixNs, name: String },
     #[serde(rename = "run-stopped")]
-    RunStopped {
-        /// Unix time, ns.
-        at_ns: u64,
-    },
+    RunStopped { at_ns: UnixNs },
     Mark {
-        /// Unix time, ns.
-        at_ns: u64,
+        at_ns: UnixNs,
         text: String,
         /// Set by sinkd itself, because the system clock has moved.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -123,7 +115,7 @@ impl<'de> Deserialize<'de> for Newer {
 /// `at_ns`, and `newest` after it; other lines are unchanged.
 ///
 /// Errors: none in practice; events are always valid JSON.
-pub(crate) fn folded(text: &[u8], newest: &[Dropped], at_ns: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn folded(text: &[u8], newest: &[Dropped], at_ns: UnixNs) -> io::Result<Vec<u8>> {
     let (mut all, mut rest) = (PrunedSums::default(), Vec::new());
     let is_newest = |entry: &Dropped| {
         newest.iter().any(|one| (one.first, one.last) == (entry.first, entry.last))

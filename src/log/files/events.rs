@@ -16,6 +16,7 @@ use super::disk;
 use super::dropped::{Dropped, DroppedBy};
 use super::event_lines::{self, Event, is_among};
 use super::lock::HeldLock;
+use crate::time::UnixNs;
 
 /// Returns the path of the file in a data folder.
 pub(crate) fn path_of(folder: &Path) -> PathBuf {
@@ -172,9 +173,10 @@ fn is_named(file: &File, folder: &Path) -> bool {
     })
 }
 
-pub(crate) fn now_ns() -> u64 {
+/// Returns the time of the system clock; a time before 1970 counts as 1970.
+pub(crate) fn now_ns() -> UnixNs {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.map_or(0, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX))
+    UnixNs::of_duration(now.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl EventsFile {
             return Ok(file);
         }
         self.busy.fetch_add(1, Relaxed);
-        let now_ns = ProcessClock::get().unix_ns();
+        let now_ns = ProcessClock::get().unix_ns().get();
         let since = self.busy_since_ns.compare_exchange(0, now_ns, Relaxed, Relaxed);
         let busy_ns = since.map_or_else(|since_ns| now_ns.saturating_sub(since_ns), |_| 0);
         if busy_ns >= SAY_AFTER_NS && !self.is_said.swap(true, Relaxed) {

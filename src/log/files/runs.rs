@@ -10,9 +10,8 @@ use super::event_lines::{Event, Moved};
 use super::events;
 use super::events_file::EventsFile;
 use super::lock::HeldLock;
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
-const SECOND_NS: u64 = 1_000_000_000;
 /// Maximum length of a run's name, in octets.
 const NAME_BYTES_MAX: usize = 64;
 /// Maximum length of a mark's text, in octets.
@@ -23,10 +22,10 @@ const TEXT_BYTES_MAX: usize = 256;
 pub struct Run {
     /// Unique in the folder.
     pub name: String,
-    /// Start, in Unix ns: a whole second.
-    pub from_ns: u64,
-    /// The first moment after the run, in Unix ns. `None`: the run has not ended.
-    pub until_ns: Option<u64>,
+    /// Start: a whole second.
+    pub from_ns: UnixNs,
+    /// The first moment after the run. `None`: the run has not ended.
+    pub until_ns: Option<UnixNs>,
 }
 
 impl Run {
@@ -39,8 +38,8 @@ impl Run {
 /// A moment with a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mark {
-    /// Unix time, ns.
-    pub at_ns: u64,
+    /// When it was set.
+    pub at_ns: UnixNs,
     /// The text of the mark, as the user wrote it.
     pub text: String,
 }
@@ -138,7 +137,7 @@ impl Runs {
 
     /// Ends the run in progress, if there is one. If the clock was set back, it ends where it
     /// began, not earlier.
-    fn end(&mut self, at_ns: u64) {
+    fn end(&mut self, at_ns: UnixNs) {
         if let Some(run) = self.runs.last_mut().filter(|run| run.until_ns.is_none()) {
             run.until_ns = Some(at_ns.max(run.from_ns));
         }
@@ -157,18 +156,18 @@ impl Runs {
 
     /// Begins a run at the next whole second, and ends the current one. Returns the moment, which
     /// the caller should wait for.
-    pub fn start(folder: &Path, name: &str) -> Result<u64, RunError> {
+    pub fn start(folder: &Path, name: &str) -> Result<UnixNs, RunError> {
         Runs::start_at(folder, name, next_second_ns())
     }
 
-    /// Begins a run at a given whole second, in Unix ns.
-    pub fn start_at(folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
+    /// Begins a run at a given whole second.
+    pub fn start_at(folder: &Path, name: &str, at_ns: UnixNs) -> Result<UnixNs, RunError> {
         Runs::check_name(name)?;
         start_in(events::locked(folder)?, folder, name, at_ns)
     }
 
     /// Begins a run without waiting for the lock, for sinkd.
-    pub fn try_start_at(file: &EventsFile, name: &str, at_ns: u64) -> Result<u64, RunError> {
+    pub fn try_start_at(file: &EventsFile, name: &str, at_ns: UnixNs) -> Result<UnixNs, RunError> {
         Runs::check_name(name)?;
         start_in(locked(file)?, file.folder(), name, at_ns)
     }
@@ -179,13 +178,13 @@ impl Runs {
         Runs::stop_at(folder, next_second_ns())
     }
 
-    /// Ends the current run at a given whole second, in Unix ns.
-    pub fn stop_at(folder: &Path, at_ns: u64) -> Result<Run, RunError> {
+    /// Ends the current run at a given whole second.
+    pub fn stop_at(folder: &Path, at_ns: UnixNs) -> Result<Run, RunError> {
         stop_in(events::locked(folder)?, folder, at_ns)
     }
 
     /// Ends the current run without waiting for the lock, for sinkd.
-    pub fn try_stop_at(file: &EventsFile, at_ns: u64) -> Result<Run, RunError> {
+    pub fn try_stop_at(file: &EventsFile, at_ns: UnixNs) -> Result<Run, RunError> {
         stop_in(locked(file)?, file.folder(), at_ns)
     }
 
@@ -194,14 +193,14 @@ impl Runs {
         Runs::mark_at(folder, text, events::now_ns())
     }
 
-    /// Sets a mark at a given moment, in Unix ns.
-    pub fn mark_at(folder: &Path, text: &str, at_ns: u64) -> Result<Mark, RunError> {
+    /// Sets a mark at a given moment.
+    pub fn mark_at(folder: &Path, text: &str, at_ns: UnixNs) -> Result<Mark, RunError> {
         Runs::check_text(text)?;
         mark_in(events::locked(folder)?, text, at_ns, None)
     }
 
     /// Sets a mark without waiting for the lock, for sinkd.
-    pub fn try_mark_at(file: &EventsFile, text: &str, at_ns: u64) -> Result<Mark, RunError> {
+    pub fn try_mark_at(file: &EventsFile, text: &str, at_ns: UnixNs) -> Result<Mark, RunError> {
         Runs::check_text(text)?;
         mark_in(locked(file)?, text, at_ns, None)
     }
@@ -211,7 +210,7 @@ impl Runs {
     pub fn try_mark_clock(
         file: &EventsFile,
         start: u32,
-        at_ns: u64,
+        at_ns: UnixNs,
         ahead_ns: i64,
     ) -> Result<Mark, RunError> {
         let moved = Moved { start, ahead_ns };
@@ -231,8 +230,9 @@ impl Runs {
 
     /// Returns `at_ns`, or the last start or end of a run if that is later, so that runs never
     /// overlap, even if the clock was set back.
-    fn not_before(&self, at_ns: u64) -> u64 {
-        let last = self.runs.last().map_or(0, |run| run.until_ns.unwrap_or(run.from_ns));
+    fn not_before(&self, at_ns: UnixNs) -> UnixNs {
+        let last =
+            self.runs.last().map_or(UnixNs::EPOCH, |run| run.until_ns.unwrap_or(run.from_ns));
         at_ns.max(last)
     }
 }
@@ -242,7 +242,12 @@ fn locked(file: &EventsFile) -> Result<HeldLock, RunError> {
 }
 
 /// Begins a run. `file` is `events.jsonl` of `folder`, and must be locked.
-fn start_in(mut file: HeldLock, folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
+fn start_in(
+    mut file: HeldLock,
+    folder: &Path,
+    name: &str,
+    at_ns: UnixNs,
+) -> Result<UnixNs, RunError> {
     let before = Runs::read(folder)?;
     if before.find(name).is_ok() {
         return Err(RunError::Taken(name.to_owned()));
@@ -253,7 +258,7 @@ fn start_in(mut file: HeldLock, folder: &Path, name: &str, at_ns: u64) -> Result
     Ok(at_ns)
 }
 
-fn stop_in(mut file: HeldLock, folder: &Path, at_ns: u64) -> Result<Run, RunError> {
+fn stop_in(mut file: HeldLock, folder: &Path, at_ns: UnixNs) -> Result<Run, RunError> {
     let before = Runs::read(folder)?;
     let run = before.current().ok_or(RunError::NoneUnderWay)?.clone();
     let at_ns = before.not_before(at_ns);
@@ -264,7 +269,7 @@ fn stop_in(mut file: HeldLock, folder: &Path, at_ns: u64) -> Result<Run, RunErro
 fn mark_in(
     mut file: HeldLock,
     text: &str,
-    at_ns: u64,
+    at_ns: UnixNs,
     clock: Option<Moved>,
 ) -> Result<Mark, RunError> {
     let mark = Mark { at_ns, text: text.to_owned() };
@@ -287,8 +292,8 @@ fn is_good(text: &str, bytes_max: usize) -> bool {
     !text.trim().is_empty() && text.len() <= bytes_max && !text.chars().any(char::is_control)
 }
 
-fn next_second_ns() -> u64 {
-    (events::now_ns() / SECOND_NS).saturating_add(1).saturating_mul(SECOND_NS)
+fn next_second_ns() -> UnixNs {
+    UnixNs::of_second(events::now_ns().second().saturating_add(1))
 }
 
 #[cfg(test)]
@@ -300,7 +305,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path();
         assert!(matches!(Runs::stop(folder), Err(RunError::NoneUnderWay)));
-        let s = |n: u64| n * SECOND_NS;
+        let s = UnixNs::of_second;
         Runs::start_at(folder, "one", s(100)).unwrap();
         assert!(matches!(Runs::start_at(folder, "one", s(101)), Err(RunError::Taken(_))));
         Runs::start_at(folder, "two", s(110)).unwrap();
@@ -314,7 +319,8 @@ mod tests {
         assert_eq!(runs.current().unwrap().name, "three");
         assert_eq!(runs.marks[0].text, "half way");
         let run = Runs::stop(folder).unwrap();
-        assert_eq!(run.until_ns.unwrap() % SECOND_NS, 0);
+        let until = run.until_ns.unwrap();
+        assert_eq!(UnixNs::of_second(until.second()), until);
         assert!(runs.find("four").is_err() && runs.find("two").is_ok());
     }
 

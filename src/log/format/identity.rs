@@ -4,6 +4,7 @@ use super::layout::{FORMAT_VERSION, MAGIC, PAGE_BYTES};
 use super::names::{BootId, StoreId};
 use super::seed::Seed;
 use super::words::{get16, get32, get64, put32, put64};
+use crate::time::UnixNs;
 
 /// Whether a file holds many records or a single large one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +30,8 @@ pub struct SegmentIdentity {
     pub start_count: u32,
     /// The machine's boot in which it was created.
     pub boot: BootId,
-    /// ns since the Unix epoch.
-    pub created_at_ns: u64,
+    /// When the file was created.
+    pub created_at_ns: UnixNs,
     /// Shared or dedicated.
     pub kind: SegmentKind,
 }
@@ -68,7 +69,7 @@ impl SegmentIdentity {
         put32(&mut page, WORKER_AT, self.worker);
         put32(&mut page, START_COUNT_AT, self.start_count);
         page[BOOT_AT..][..16].copy_from_slice(&self.boot.0);
-        put64(&mut page, CREATED_AT_AT, self.created_at_ns);
+        put64(&mut page, CREATED_AT_AT, self.created_at_ns.get());
         put32(&mut page, SEGMENT_KIND_AT, (self.kind == SegmentKind::Dedicated) as u32);
         let crc = crc(&page[..IDENTITY_CRC_AT]);
         put32(&mut page, IDENTITY_CRC_AT, crc);
@@ -100,7 +101,7 @@ impl SegmentIdentity {
             worker: get32(page, WORKER_AT),
             start_count: get32(page, START_COUNT_AT),
             boot: BootId(get16(page, BOOT_AT)),
-            created_at_ns: get64(page, CREATED_AT_AT),
+            created_at_ns: UnixNs::new(get64(page, CREATED_AT_AT)),
             kind,
         })
     }

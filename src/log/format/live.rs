@@ -1,6 +1,7 @@
 //! The live page: counts, state, and the totals written at sealing.
 use super::seed::Seed;
 use super::words::{get64, put64};
+use crate::time::UnixNs;
 
 /// The live page's `published` word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,10 +62,10 @@ impl State {
 pub struct SealedTotals {
     /// Offset of the first octet after the last record.
     pub records_end: u64,
-    /// `received_at` of the first slot; 0 without slots.
-    pub first_received_at_ns: u64,
-    /// `received_at` of the last slot; 0 without slots.
-    pub last_received_at_ns: u64,
+    /// `received_at` of the first slot; 1970 without slots.
+    pub first_received_at_ns: UnixNs,
+    /// `received_at` of the last slot; 1970 without slots.
+    pub last_received_at_ns: UnixNs,
     /// Total size of all messages, even if they were not stored in full.
     pub message_bytes: u64,
     /// Octets before `records_end` that belong to no record, including alignment.
@@ -79,8 +80,8 @@ impl SealedTotals {
     fn words(&self) -> [u64; 6] {
         [
             self.records_end,
-            self.first_received_at_ns,
-            self.last_received_at_ns,
+            self.first_received_at_ns.get(),
+            self.last_received_at_ns.get(),
             self.message_bytes,
             self.hole_bytes,
             u64::from(self.lost_messages) | u64::from(self.lost_slots) << 32,
@@ -135,8 +136,8 @@ impl LiveWords {
         let word = |i: usize| self.0[TOTALS_WORD + i];
         SealedTotals {
             records_end: word(0),
-            first_received_at_ns: word(1),
-            last_received_at_ns: word(2),
+            first_received_at_ns: UnixNs::new(word(1)),
+            last_received_at_ns: UnixNs::new(word(2)),
             message_bytes: word(3),
             hole_bytes: word(4),
             lost_messages: word(5) as u32,

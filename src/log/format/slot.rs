@@ -7,6 +7,7 @@ use super::layout::{RECORDS_AT, SLOT_BYTES, SLOT_CRC_AT, slot_at};
 use super::live::Published;
 use super::seed::Seed;
 use super::words::{get32, get64, put32, put64};
+use crate::time::UnixNs;
 
 /// The kind of a slot's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,8 +40,8 @@ pub struct SlotFacts {
     pub kind: SlotKind,
     /// How much of the message is stored.
     pub mode: StoredPart,
-    /// Commit time, ns since the Unix epoch (monotonic clock plus an offset taken at start).
-    pub received_at_ns: u64,
+    /// Commit time (monotonic clock plus an offset taken at start).
+    pub received_at_ns: UnixNs,
     /// Time from the accepted MAIL to the commit, in µs, saturating.
     pub transaction_us: u32,
     /// The session's number.
@@ -191,7 +192,7 @@ impl Slot {
             worker: 0,
             start_count: 1,
             boot: BootId::default(),
-            created_at_ns: 0,
+            created_at_ns: UnixNs::EPOCH,
             kind: SegmentKind::Shared,
         };
         let record =
@@ -253,7 +254,7 @@ pub(crate) fn encode_slot(
     put32(slot, MESSAGE_BYTES_AT, facts.message_bytes);
     put32(slot, ENVELOPE_BYTES_AT, record.envelope_bytes);
     put32(slot, DOTS_AT, facts.dots);
-    put64(slot, RECEIVED_AT_AT, facts.received_at_ns);
+    put64(slot, RECEIVED_AT_AT, facts.received_at_ns.get());
     put32(slot, TRANSACTION_AT, facts.transaction_us);
     put32(slot, MESSAGES_BEFORE_AT, before.messages);
     put64(slot, SESSION_AT, facts.session);
@@ -303,7 +304,7 @@ fn decode_slot(slot: &[u8], source: &SlotSource, id: MessageId) -> Option<Slot> 
     let facts = SlotFacts {
         kind,
         mode,
-        received_at_ns: get64(slot, RECEIVED_AT_AT),
+        received_at_ns: UnixNs::new(get64(slot, RECEIVED_AT_AT)),
         transaction_us: get32(slot, TRANSACTION_AT),
         session: get64(slot, SESSION_AT),
         dots: get32(slot, DOTS_AT),
@@ -342,7 +343,7 @@ mod tests {
             worker: 0,
             start_count: 1,
             boot: BootId::default(),
-            created_at_ns: 1,
+            created_at_ns: UnixNs::new(1),
             kind: SegmentKind::Shared,
         };
         SlotSource::new(&identity, 1, 2)

@@ -7,6 +7,7 @@ use super::segment_span::SegmentSpan;
 use super::{ReadError, Segment};
 use crate::log::files::flags::Flags;
 use crate::log::format::Slot;
+use crate::time::UnixNs;
 
 /// Number of slots that a cursor reads at once: a terminal page, not a segment.
 const CURSOR_SLOTS: u32 = 64;
@@ -29,9 +30,9 @@ pub struct Cursor {
     /// Slots that were not read yet.
     left: Range<u32>,
     /// Messages read, with their times (for damaged ones, the time of a neighbor).
-    read: VecDeque<(u64, Result<Slot, ReadError>)>,
-    /// The time of the last undamaged slot read.
-    last: u64,
+    read: VecDeque<(UnixNs, Result<Slot, ReadError>)>,
+    /// The time of the last undamaged slot read; `None` before the first one.
+    last: Option<UnixNs>,
 }
 
 impl Cursor {
@@ -44,7 +45,7 @@ impl Cursor {
             direction,
             left: part.from.slot..part.to.slot,
             read: VecDeque::new(),
-            last: 0,
+            last: None,
         }
     }
 
@@ -54,13 +55,13 @@ impl Cursor {
     }
 
     /// Returns the time, segment and slot of the next item.
-    pub fn peek(&mut self) -> Option<(u64, u32, u32)> {
+    pub fn peek(&mut self) -> Option<(UnixNs, u32, u32)> {
         while self.read.is_empty() && !self.left.is_empty() {
             self.fill();
         }
-        let (ns, item) = self.read.front()?;
+        let (at, item) = self.read.front()?;
         let slot = item.as_ref().map_or(0, |slot| slot.id().slot);
-        Some((*ns, self.number, slot))
+        Some((*at, self.number, slot))
     }
 
     fn fill(&mut self) {
@@ -81,17 +82,18 @@ impl Cursor {
         for slot in slots {
             match slot {
                 Ok(slot) => {
-                    self.last = slot.facts().received_at_ns;
+                    let received_at_ns = slot.facts().received_at_ns;
+                    self.last = Some(received_at_ns);
                     if slot.is_message() && !self.flags.is_removed(slot.id().slot) {
-                        self.read.push_back((self.last, Ok(slot)));
+                        self.read.push_back((received_at_ns, Ok(slot)));
                     }
                 }
                 Err(damage) => {
-                    let last = match (self.direction, self.last) {
-                        (Direction::Backward, 0) => u64::MAX,
-                        (_, last) => last,
-                    };
-                    self.read.push_back((last, Err(damage.into())));
+                    let at = self.last.unwrap_or(match self.direction {
+                        Direction::Forward => UnixNs::EPOCH,
+                        Direction::Backward => UnixNs::LAST,
+                    });
+                    self.read.push_back((at, Err(damage.into())));
                 }
             }
         }

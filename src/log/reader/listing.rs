@@ -164,12 +164,12 @@ impl<'a> Listing<'a> {
     fn cut(&self, group: &[SegmentSpan], k: u64) -> Result<Vec<Position>, ReadError> {
         // Invariant: at most `k` messages have a time below `low`, and more than `k` have one below
         // `high`. `at_low` and `at_high` are the positions of these times.
-        let mut low = group.iter().map(|p| p.first_ns).min().unwrap_or(0);
-        let mut high = group.iter().map(|p| p.last_ns).max().unwrap_or(0).saturating_add(1);
+        let mut low = group.iter().map(|p| p.first_ns).min().unwrap_or_default();
+        let last = group.iter().map(|p| p.last_ns).max().unwrap_or_default();
+        let mut high = last.saturating_add_ns(1);
         let mut at_low: Vec<Position> = group.iter().map(|p| p.from).collect();
         let mut at_high: Vec<Position> = group.iter().map(|p| p.to).collect();
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
+        while let Some(middle) = low.halfway_to(high) {
             let mut at_middle = Vec::with_capacity(group.len());
             for (i, part) in group.iter().enumerate() {
                 let bounds = at_low[i].slot..at_high[i].slot;

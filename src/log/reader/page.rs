@@ -7,6 +7,7 @@ use super::catalog::Catalog;
 use super::cursor::{Cursor, Direction};
 use super::segment_span::SegmentSpan;
 use crate::log::format::Slot;
+use crate::time::UnixNs;
 
 /// An iterator over messages.
 #[derive(Debug)]
@@ -24,8 +25,8 @@ pub struct Page<'a> {
 /// Wraps a cursor for the heap, whose greatest item comes first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum CursorHead {
-    Backward((u64, u32, u32), usize),
-    Forward(Reverse<(u64, u32, u32)>, usize),
+    Backward((UnixNs, u32, u32), usize),
+    Forward(Reverse<(UnixNs, u32, u32)>, usize),
 }
 
 impl CursorHead {
@@ -35,10 +36,10 @@ impl CursorHead {
         }
     }
 
-    fn time(&self) -> u64 {
+    fn time(&self) -> UnixNs {
         match self {
-            CursorHead::Backward((ns, _, _), _) | CursorHead::Forward(Reverse((ns, _, _)), _) => {
-                *ns
+            CursorHead::Backward((at, _, _), _) | CursorHead::Forward(Reverse((at, _, _)), _) => {
+                *at
             }
         }
     }

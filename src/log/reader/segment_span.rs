@@ -7,7 +7,7 @@ use super::summary::SegmentSummary;
 use super::{ReadError, Segment};
 use crate::log::files::flags::Flags;
 use crate::log::format::Slot;
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
 /// The part of a segment within the span.
 #[derive(Debug, Clone)]
@@ -16,8 +16,8 @@ pub struct SegmentSpan {
     /// Number of slots and messages in the whole segment.
     slots: u32,
     messages: u32,
-    pub first_ns: u64,
-    pub last_ns: u64,
+    pub first_ns: UnixNs,
+    pub last_ns: UnixNs,
     /// The positions within the span. Slots below the watermark of the flags are excluded.
     pub from: Position,
     pub to: Position,
@@ -93,24 +93,24 @@ impl SegmentSpan {
         there.count() as u64
     }
 
-    /// Returns the position after all slots with a time before `ns`. If `ns` is between the
+    /// Returns the position after all slots with a time before `at`. If `at` is between the
     /// segment's first and last times, only `bounds` are searched.
     pub fn position_at(
         &self,
         folder: &Catalog,
-        ns: u64,
+        at: UnixNs,
         bounds: Range<u32>,
     ) -> Result<Position, ReadError> {
-        if ns <= self.first_ns {
+        if at <= self.first_ns {
             return Ok(Position { slot: 0, messages: 0 });
         }
-        if ns > self.last_ns {
+        if at > self.last_ns {
             return Ok(Position { slot: self.slots, messages: self.messages });
         }
         let segment = folder.segment(self.number)?;
         let end = bounds.end;
         let slot = search(bounds, |slot| {
-            next_valid(&segment, slot, end).is_none_or(|s| s.facts().received_at_ns >= ns)
+            next_valid(&segment, slot, end).is_none_or(|s| s.facts().received_at_ns >= at)
         });
         Ok(self.position(&segment, slot))
     }

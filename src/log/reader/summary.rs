@@ -6,6 +6,7 @@ use super::{Damage, Segment};
 use crate::log::files::dropped::Dropped;
 use crate::log::files::flags::Flags;
 use crate::log::format::{Published, SealedTotals, SegmentIdentity, Slot, State};
+use crate::time::UnixNs;
 
 /// A summary of one segment, usable without opening it again.
 #[derive(Debug, Clone)]
@@ -37,7 +38,9 @@ impl SegmentSummary {
         let mut published = segment.published();
         let totals = segment.totals().unwrap_or_else(|| {
             // Of an open segment, the first and last slots provide the times.
-            let time = |slot: Result<Slot, Damage>| slot.map_or(0, |s| s.facts().received_at_ns);
+            let time = |slot: Result<Slot, Damage>| {
+                slot.map_or(UnixNs::EPOCH, |s| s.facts().received_at_ns)
+            };
             let first_received_at_ns = time(segment.slot(0));
             let last_received_at_ns = time(segment.slot(published.slots.saturating_sub(1)));
             SealedTotals { first_received_at_ns, last_received_at_ns, ..SealedTotals::default() }

@@ -7,7 +7,7 @@ use crate::log::files::events::LockedEvents;
 use crate::log::files::flags::{self, Flags, FlagsOf};
 use crate::log::format::id::MessageId;
 use crate::log::reader::{Damage, Folder, ReadError, Segment};
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
 /// Which messages to remove.
 #[derive(Debug, Clone)]
@@ -16,9 +16,9 @@ pub enum Remove {
     Ids(Vec<MessageId>),
     /// All messages that exist when the removal begins.
     All,
-    /// All messages received before this time (Unix ns). Messages that were only counted have no
+    /// All messages received before this time. Messages that were only counted have no
     /// time, and stay.
-    Until(u64),
+    Until(UnixNs),
 }
 
 /// The result of [`remove`].
@@ -42,7 +42,7 @@ pub fn remove(path: &Path, what: &Remove) -> Result<Removed, ReadError> {
     match what {
         Remove::Ids(ids) => remove_ids(&folder, ids),
         Remove::All => remove_all(&folder),
-        Remove::Until(ns) => remove_until(&folder, *ns),
+        Remove::Until(until_ns) => remove_until(&folder, *until_ns),
     }
 }
 
@@ -53,8 +53,8 @@ pub fn removable(folder: &Folder, what: &Remove) -> Result<Removed, ReadError> {
     let messages = match what {
         Remove::Ids(ids) => return removable_ids(folder, ids),
         Remove::All => folder.messages() + folder.only_counted(),
-        Remove::Until(ns) => {
-            let span = Span { since_ns: None, until_ns: Some(*ns) };
+        Remove::Until(until_ns) => {
+            let span = Span { since_ns: None, until_ns: Some(*until_ns) };
             folder.listing(span)?.present()
         }
     };
@@ -131,7 +131,7 @@ fn remove_all(folder: &Folder) -> Result<Removed, ReadError> {
     Ok(done)
 }
 
-fn remove_until(folder: &Folder, until_ns: u64) -> Result<Removed, ReadError> {
+fn remove_until(folder: &Folder, until_ns: UnixNs) -> Result<Removed, ReadError> {
     let listing = folder.listing(Span { since_ns: None, until_ns: Some(until_ns) })?;
     let mut done = Removed::default();
     for (identity, slot, messages) in listing.ends() {

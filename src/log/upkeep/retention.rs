@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::sealed::Sealed;
+use crate::time::UnixNs;
 
 /// The limits of retention. All of them apply; `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub(crate) struct SealedSegments {
     /// The segments, by number.
     sealed: BTreeMap<u32, Sealed>,
     /// The time of each segment's last message, with its number.
-    by_age: BTreeSet<(u64, u32)>,
+    by_age: BTreeSet<(UnixNs, u32)>,
     disk_bytes: u64,
 }
 
@@ -64,8 +65,8 @@ impl SealedSegments {
 
     /// Sets times after `now_ns` to `now_ns`. They are from a clock that has been set back since;
     /// the age of such a segment counts from now.
-    pub(crate) fn clamp_times(&mut self, now_ns: u64) {
-        let later: Vec<(u64, u32)> = self.by_age.range((now_ns, u32::MAX)..).copied().collect();
+    pub(crate) fn clamp_times(&mut self, now_ns: UnixNs) {
+        let later: Vec<(UnixNs, u32)> = self.by_age.range((now_ns, u32::MAX)..).copied().collect();
         for (_, number) in later {
             self.change_date(number, |_| now_ns);
         }
@@ -74,10 +75,10 @@ impl SealedSegments {
     /// Adds `ahead_ns` to the times of a segment, because the clock that set them was slow by that
     /// much.
     pub(crate) fn correct_clock(&mut self, number: u32, ahead_ns: i64) {
-        self.change_date(number, |at_ns| at_ns.saturating_add_signed(ahead_ns));
+        self.change_date(number, |at_ns| at_ns.saturating_add_signed_ns(ahead_ns));
     }
 
-    fn change_date(&mut self, number: u32, date: impl FnOnce(u64) -> u64) {
+    fn change_date(&mut self, number: u32, date: impl FnOnce(UnixNs) -> UnixNs) {
         if let Some(sealed) = self.remove(number) {
             let last_received_at_ns = date(sealed.last_received_at_ns);
             self.insert(number, Sealed { last_received_at_ns, ..sealed });
@@ -113,10 +114,9 @@ impl SealedSegments {
 
     /// Returns a segment whose last message is older than `age`. `now_ns` must be from the clock
     /// that set its times, or a later one. A clock that was set back makes no segment old.
-    pub(crate) fn expired(&self, age: Duration, now_ns: u64) -> Option<u32> {
-        let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+    pub(crate) fn expired(&self, age: Duration, now_ns: UnixNs) -> Option<u32> {
         let (last_at_ns, number) = *self.by_age.first()?;
-        (now_ns.saturating_sub(last_at_ns) > age_ns).then_some(number)
+        (now_ns.since(last_at_ns) > age).then_some(number)
     }
 
     /// Returns the numbers of segments from which not all messages are known to be removed.
@@ -147,7 +147,7 @@ mod tests {
     fn sealed(disk_bytes: u64, last_s: u64) -> Sealed {
         Sealed {
             disk_bytes,
-            last_received_at_ns: last_s * 1_000_000_000,
+            last_received_at_ns: UnixNs::of_second(last_s),
             messages: 1,
             message_bytes: 1,
             only_counted: 0,
@@ -185,13 +185,13 @@ mod tests {
     fn age_counts_from_the_last_message_even_if_clocks_are_set_back() {
         let mut sealed_segments = SealedSegments::default();
         sealed_segments.insert(1, sealed(1, 100));
-        let (age, s) = (Duration::from_secs(10), 1_000_000_000);
-        assert_eq!(sealed_segments.expired(age, 110 * s), None);
-        assert_eq!(sealed_segments.expired(age, 110 * s + 1), Some(1));
-        assert_eq!(sealed_segments.expired(age, 5 * s), None);
+        let (age, s) = (Duration::from_secs(10), UnixNs::of_second);
+        assert_eq!(sealed_segments.expired(age, s(110)), None);
+        assert_eq!(sealed_segments.expired(age, s(110).saturating_add_ns(1)), Some(1));
+        assert_eq!(sealed_segments.expired(age, s(5)), None);
         // If the clock was set back, the age of mail dated before counts from the start.
-        sealed_segments.clamp_times(20 * s);
-        assert_eq!(sealed_segments.expired(age, 30 * s), None);
-        assert_eq!(sealed_segments.expired(age, 30 * s + 1), Some(1));
+        sealed_segments.clamp_times(s(20));
+        assert_eq!(sealed_segments.expired(age, s(30)), None);
+        assert_eq!(sealed_segments.expired(age, s(30).saturating_add_ns(1)), Some(1));
     }
 }

@@ -1,6 +1,7 @@
 //! A sealed segment as retention sees it: its size on disk, and its age.
 use crate::log::files::dropped::Dropped;
 use crate::log::format::{Published, SealedTotals, SegmentIdentity};
+use crate::time::UnixNs;
 
 /// A sealed segment.
 #[derive(Debug, Clone, Copy)]
@@ -8,7 +9,7 @@ pub(crate) struct Sealed {
     /// Disk space, in octets.
     pub disk_bytes: u64,
     /// When its last message was received; its age counts from this time.
-    pub last_received_at_ns: u64,
+    pub last_received_at_ns: UnixNs,
     pub messages: u64,
     pub message_bytes: u64,
     pub only_counted: u64,

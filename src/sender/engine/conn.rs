@@ -269,7 +269,7 @@ impl TargetConn {
     /// Starts a message in the session.
     pub fn start(&mut self, due: DueMessage, mut mail: Box<OutgoingMail>, ledger: &mut SendLedger) {
         ledger.record_start(&due);
-        let unix_ns = ledger.unix_ns();
+        let unix_ns = ledger.unix_ns().get();
         ledger.supply.source.begin(unix_ns, &mut mail);
         self.session.lend(&mut ledger.buffers.write);
         self.session.start(due, mail, ledger.now_us(), ledger);

@@ -8,6 +8,7 @@ use crate::sender::network::OutputBuffers;
 use crate::sender::source::{DueMessage, Outcome, SessionEnd, Source};
 use crate::smtp::client::{Done, OutgoingMail, Phase, ReplyCode, SessionWatch};
 use crate::stats::{Counter, Metric, Recorder};
+use crate::time::UnixNs;
 use crate::tls::{Failure, SessionKind, TLS_1_3};
 
 /// Returns the names of the kinds of replies, in the order of the counters.
@@ -56,8 +57,8 @@ impl SendLedger {
         self.time.now_us()
     }
 
-    /// Returns the time that was last read, since the Unix epoch.
-    pub fn unix_ns(&self) -> u64 {
+    /// Returns the time that was last read, as Unix time.
+    pub fn unix_ns(&self) -> UnixNs {
         self.time.unix_ns()
     }
 

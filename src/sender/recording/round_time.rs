@@ -1,5 +1,6 @@
 //! The time of a thread's rounds.
 use crate::sender::clock::SendingClock;
+use crate::time::UnixNs;
 
 /// The time as last read. Everything that one event causes has the same time, so that a message
 /// costs no reading of the clock.
@@ -41,8 +42,8 @@ impl RoundTime {
         self.now_ns / 1000
     }
 
-    /// Returns the time since the Unix epoch.
-    pub fn unix_ns(&self) -> u64 {
+    /// Returns Unix time.
+    pub fn unix_ns(&self) -> UnixNs {
         self.clock.unix_ns(self.now_ns)
     }
 }

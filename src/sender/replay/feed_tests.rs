@@ -5,7 +5,7 @@ use crate::sender::input::Positive;
 use crate::sender::replay::testkit::{folder, stored};
 use crate::sender::replay::{IdSet, LOOK_AHEAD, Marks, Rewriting, Selection};
 use crate::smtp::client::ReplyCode;
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +24,8 @@ fn feed<'a>(
 ) -> (Feed<'a>, Arc<ReplayTally>) {
     let plan = ReplayPlan::new(folder, &Selection::Span(Span::default()), LOOK_AHEAD).unwrap();
     let content = ReplayContent::new(folder, Rewriting::default(), Marks::default());
-    let resume = resume.map(|path| Resume::open(path, &vec![("store", "x".into())], 1).unwrap());
+    let resume =
+        resume.map(|path| Resume::open(path, &vec![("store", "x".into())], UnixNs::EPOCH).unwrap());
     let tally = Arc::new(ReplayTally::default());
     (Feed::new(plan, content, options, resume, tally.clone()), tally)
 }
@@ -381,7 +382,8 @@ proptest! {
                 prop_assert!(accepted + rejected == 1 || perhaps_twice.contains(*id), "{:?}", key);
             }
         }
-        let (_, before) = Resume::open(&resume, &vec![("store", "x".into())], 1).unwrap();
+        let belongs = vec![("store", "x".into())];
+        let (_, before) = Resume::open(&resume, &belongs, UnixNs::EPOCH).unwrap();
         prop_assert_eq!(before.done.len(), 20);
     }
 }

@@ -1,9 +1,8 @@
 //! Header fields added before each message, which distinguish it from the original.
 use std::io::Write;
 
-use jiff::Timestamp;
-
 use crate::log::Slot;
+use crate::time::UnixNs;
 
 /// Maximum number of marks.
 const MARKS_MAX: usize = 32;
@@ -100,9 +99,8 @@ impl Marks {
     }
 }
 
-fn write_time(unix_ns: u64, head: &mut Vec<u8>) -> std::io::Result<()> {
-    let time = Timestamp::from_nanosecond(i128::from(unix_ns)).unwrap_or(Timestamp::UNIX_EPOCH);
-    write!(head, "{time:.9}")
+fn write_time(unix_ns: UnixNs, head: &mut Vec<u8>) -> std::io::Result<()> {
+    write!(head, "{:.9}", unix_ns.timestamp())
 }
 
 impl MarkField {
@@ -170,7 +168,7 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: &str) {
         let id = MessageId { segment: 17, slot: 3 };
-        let slot = testkit::slot_of(id, 1_795_248_000_500_000_001);
+        let slot = testkit::slot_of(id, UnixNs::new(1_795_248_000_500_000_001));
         let mut head = Vec::new();
         Marks::parse(&[text]).expect(text).write(&slot, &mut head);
         assert_eq!(String::from_utf8(head).unwrap(), expected, "{text}");

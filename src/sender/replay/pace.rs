@@ -2,6 +2,7 @@
 use std::fmt;
 
 use crate::sender::input::Positive;
+use crate::time::UnixNs;
 
 /// The pace of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,7 +25,7 @@ pub enum ReplayPace {
 #[derive(Debug)]
 pub struct Departures {
     pace: ReplayPace,
-    first_left_ns: Option<u64>,
+    first_left_ns: Option<UnixNs>,
     /// The number of messages that were passed to `next`.
     passed: u64,
     last_due_ns: u64,
@@ -37,16 +38,14 @@ impl Departures {
     }
 
     /// Returns when the next message leaves, in ns since the start of sending; never decreases.
-    /// `None`: as soon as a connection has room for it. `left_ns` is its original departure (Unix
-    /// ns). Where the clock had been set back, there is no pause.
-    pub fn next(&mut self, left_ns: u64) -> Option<u64> {
+    /// `None`: as soon as a connection has room for it. `left_ns` is its original departure.
+    /// Where the clock had been set back, there is no pause.
+    pub fn next(&mut self, left_ns: UnixNs) -> Option<u64> {
         let first_left_ns = *self.first_left_ns.get_or_insert(left_ns);
         let due_ns = match self.pace {
             ReplayPace::Max => return None,
             // An f64 holds a hundred days to the nanosecond, and years to the microsecond.
-            ReplayPace::Original { speed } => {
-                left_ns.saturating_sub(first_left_ns) as f64 / speed.get()
-            }
+            ReplayPace::Original { speed } => left_ns.ns_since(first_left_ns) as f64 / speed.get(),
             ReplayPace::Rate { per_s } => self.passed as f64 / per_s.get() * 1e9,
         };
         self.passed += 1;
@@ -88,7 +87,8 @@ mod tests {
     #[track_caller]
     fn check(pace: ReplayPace, left: &[u64], expected: &[u64]) {
         let mut moments = Departures::new(pace);
-        let got: Vec<u64> = left.iter().filter_map(|left| moments.next(*left)).collect();
+        let got: Vec<u64> =
+            left.iter().filter_map(|left| moments.next(UnixNs::new(*left))).collect();
         assert_eq!(got, expected, "{pace}");
     }
 

@@ -1,7 +1,7 @@
 //! Plans a replay: which messages are sent, in the order of their original departure.
 use crate::log::reader::{Folder, ReadError};
 use crate::log::{MessageId, Slot};
-use crate::time::Span;
+use crate::time::{Span, UnixNs};
 
 use super::ahead::ReadAhead;
 use super::lanes::Lanes;
@@ -29,8 +29,8 @@ pub struct Departure {
     pub slot: Slot,
     /// The start of sinkd that accepted it, numbered from 1.
     pub start_count: u32,
-    /// The departure, in Unix ns.
-    pub left_ns: u64,
+    /// The departure.
+    pub left_ns: UnixNs,
 }
 
 /// The messages of a selection, in the order of departure.
@@ -38,7 +38,7 @@ pub struct ReplayPlan<'a> {
     folder: &'a Folder,
     input: Messages<'a>,
     /// Sorted by start of sinkd, then by departure.
-    ahead: ReadAhead<(u32, u64), Slot>,
+    ahead: ReadAhead<(u32, UnixNs), Slot>,
     /// The segment of the last message and its start, because the next message is usually in the
     /// same segment.
     last_start: (u32, u32),
@@ -81,7 +81,8 @@ fn find(folder: &Folder, id: MessageId) -> Result<Slot, ReadError> {
 /// message come first. Costs a read per id.
 pub fn in_order(folder: &Folder, ids: Vec<MessageId>) -> Vec<MessageId> {
     let key = |id: MessageId| {
-        let received_at_ns = find(folder, id).map_or(0, |slot| slot.facts().received_at_ns);
+        let received_at_ns =
+            find(folder, id).map_or(UnixNs::EPOCH, |slot| slot.facts().received_at_ns);
         (start_count(folder, id.segment), received_at_ns, id)
     };
     let mut keys: Vec<_> = ids.into_iter().map(key).collect();
@@ -95,9 +96,9 @@ fn start_count(folder: &Folder, segment: u32) -> u32 {
 }
 
 /// Returns when MAIL was accepted, in Unix ns.
-pub fn left_ns(slot: &Slot) -> u64 {
+pub fn left_ns(slot: &Slot) -> UnixNs {
     let took_ns = u64::from(slot.facts().transaction_us) * 1_000;
-    slot.facts().received_at_ns.saturating_sub(took_ns)
+    slot.facts().received_at_ns.saturating_sub_ns(took_ns)
 }
 
 impl<'a> ReplayPlan<'a> {

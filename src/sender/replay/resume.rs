@@ -28,6 +28,7 @@ use super::resume_line::{ResumeLine, next_line};
 use super::sent_before::SentBefore;
 use crate::log::MessageId;
 use crate::sender::source::OutcomeFileError;
+use crate::time::UnixNs;
 
 const FIRST_LINE: &str = "sinkd-replay 1";
 const BEGUN: &str = "begun_ns";
@@ -41,7 +42,7 @@ pub type Belongs = Vec<(&'static str, String)>;
 pub struct Resume {
     file: File,
     path: PathBuf,
-    started_ns: u64,
+    started_ns: UnixNs,
     /// The header of a new file. It is written with the first line, so a replay that never began
     /// leaves no settings that the next one must match.
     header: Option<String>,
@@ -51,12 +52,11 @@ pub struct Resume {
 impl Resume {
     /// Opens or creates the file, and returns what was sent before. Reads the file once.
     ///
-    /// `belongs` has the values that must be the same as when the file was created. `now_ns` is
-    /// Unix time.
+    /// `belongs` has the values that must be the same as when the file was created.
     pub fn open(
         path: &Path,
         belongs: &Belongs,
-        now_ns: u64,
+        now_ns: UnixNs,
     ) -> Result<(Resume, SentBefore), ResumeError> {
         let io = |source| ResumeError::Io { path: path.to_owned(), source };
         let mut options = OpenOptions::new();
@@ -82,8 +82,8 @@ impl Resume {
         Ok((resume, before))
     }
 
-    /// Returns when the recorded replay began, in Unix ns.
-    pub fn started_ns(&self) -> u64 {
+    /// Returns when the recorded replay began.
+    pub fn started_ns(&self) -> UnixNs {
         self.started_ns
     }
 
@@ -120,7 +120,7 @@ impl Resume {
         let end = reader.stream_position().map_err(|e| self.io(e))?;
         let (name, started) = lines.get(1).and_then(|l| l.split_once(": ")).unwrap_or_default();
         let started_ns = started.parse().ok().filter(|_| name == BEGUN && lines[0] == FIRST_LINE);
-        self.started_ns = started_ns.ok_or_else(|| self.foreign())?;
+        self.started_ns = started_ns.map(UnixNs::new).ok_or_else(|| self.foreign())?;
         for (line, (name, now)) in lines[2..].iter().zip(belongs) {
             let now = now.escape_debug().to_string();
             let then = line.split_once(": ").filter(|(n, _)| n == name).map(|(_, value)| value);
@@ -231,8 +231,8 @@ impl Resume {
     }
 }
 
-fn header(started_ns: u64, belongs: &Belongs) -> String {
-    let mut header = format!("{FIRST_LINE}\n{BEGUN}: {started_ns}\n");
+fn header(started_ns: UnixNs, belongs: &Belongs) -> String {
+    let mut header = format!("{FIRST_LINE}\n{BEGUN}: {}\n", started_ns.get());
     for (name, value) in belongs {
         header.push_str(&format!("{name}: {}\n", value.escape_debug()));
     }

@@ -1,6 +1,7 @@
 //! Tests of the resume file.
 use super::*;
 use crate::sender::replay::id_set::parse_range;
+use crate::time::UnixNs;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +9,11 @@ fn belongs() -> Belongs {
     vec![("store", "00ff".into()), ("query", "a\n\"b\"".into())]
 }
 
+/// When the replay began that [`HEADER`] describes.
+const BEGUN_NS: UnixNs = UnixNs::new(7);
+
 fn open(path: &Path) -> Result<(Resume, SentBefore), ResumeError> {
-    Resume::open(path, &belongs(), 7)
+    Resume::open(path, &belongs(), BEGUN_NS)
 }
 
 fn set(text: &str) -> IdSet {
@@ -44,8 +48,8 @@ fn what_was_said_is_read_again() {
     let text = std::fs::read_to_string(&path).unwrap();
     let lines = "g 1:0-9 2:5\nd 1:0-3 1:8\nn 1:4\np 1:5 0,3\nu 1:6 1\n";
     assert_eq!(text, format!("{HEADER}{lines}"));
-    let (mut resume, before) = Resume::open(&path, &belongs(), 9).unwrap();
-    assert_eq!(resume.started_ns(), 7);
+    let (mut resume, before) = Resume::open(&path, &belongs(), UnixNs::new(9)).unwrap();
+    assert_eq!(resume.started_ns(), BEGUN_NS);
     assert_eq!(before.done, set("1:0-3 1:8"));
     assert_eq!(before.unknown, set("1:6 1:7 1:9 2:5"));
     let remaining = BTreeMap::from([(id("1:5"), [0, 3].into()), (id("1:6"), [1].into())]);
@@ -67,7 +71,7 @@ fn another_replay_is_refused() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "nothing was begun");
     open(&path).unwrap().0.announce(&set("1:0")).unwrap();
     let other = vec![("store", "00ff".into()), ("query", "b".into())];
-    let error = Resume::open(&path, &other, 7).unwrap_err().to_string();
+    let error = Resume::open(&path, &other, BEGUN_NS).unwrap_err().to_string();
     assert!(error.contains(r#"'query' is 'a\n\"b\"'; here it is 'b'"#), "{error}");
     for (content, expected) in [
         ("", None),

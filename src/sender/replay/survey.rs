@@ -9,6 +9,7 @@ use super::sent_before::SentBefore;
 use crate::log::reader::{Folder, ReadError, Segment};
 use crate::log::{Slot, StoredPart};
 use crate::smtp::envelope::decode;
+use crate::time::UnixNs;
 
 /// Maximum number of messages to read; the rest is estimated, so that the survey takes less than a
 /// second.
@@ -36,8 +37,8 @@ pub struct Survey {
     pub recipients: u64,
     /// Sessions in which these messages arrived.
     pub sessions: u64,
-    /// The original departure times of the first and the last, in Unix ns.
-    pub left_ns: Range<u64>,
+    /// The original departure times of the first and the last.
+    pub left_ns: Range<UnixNs>,
     /// Messages finished before, according to the resume file: accepted or rejected.
     pub finished_earlier: u64,
     /// Messages that are not stored in full.
@@ -191,7 +192,7 @@ mod tests {
             octets: octets.into(),
             recipients: 2 + 3 + 1 + 2,
             sessions: 3,
-            left_ns: 1_000..5_000,
+            left_ns: UnixNs::new(1_000)..UnixNs::new(5_000),
             finished_earlier: 1,
             not_stored: 1,
             unreadable: 0,

@@ -5,14 +5,15 @@ use crossbeam_channel::bounded;
 
 use crate::log::{Commit, Log, LogSettings, MessageId, NoRoom, Slot, SlotFacts};
 use crate::smtp::envelope::{Tag, append_field};
+use crate::time::UnixNs;
 
 /// Returns a message's slot without a record.
 pub fn slot(id: MessageId) -> Slot {
-    slot_of(id, 0)
+    slot_of(id, UnixNs::EPOCH)
 }
 
 /// Returns a slot without a record, of a message that was received at this time.
-pub fn slot_of(id: MessageId, received_at_ns: u64) -> Slot {
+pub fn slot_of(id: MessageId, received_at_ns: UnixNs) -> Slot {
     Slot::empty(id, &SlotFacts { received_at_ns, ..SlotFacts::default() })
 }
 
@@ -42,14 +43,15 @@ pub struct StoredMessage {
     pub facts: SlotFacts,
 }
 
-/// Returns a message with one to three recipients, of this session, received at this time.
-pub fn stored(number: u32, session: u64, received_at_ns: u64) -> StoredMessage {
+/// Returns a message with one to three recipients, of this session, received `ns` after the
+/// beginning of 1970.
+pub fn stored(number: u32, session: u64, ns: u64) -> StoredMessage {
     let payload = format!("Subject: {number}\r\n\r\nhello\r\n").into_bytes();
     let recipients: Vec<String> =
         (0..1 + number % 3).map(|i| format!("r{i}.{number}@b.test")).collect();
     let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
     let facts = SlotFacts {
-        received_at_ns,
+        received_at_ns: UnixNs::new(ns),
         session,
         message_bytes: payload.len() as u32,
         reply_code: 250,

@@ -1,6 +1,7 @@
 //! Commits that outlive their connections.
 use crate::log::PendingCommit;
 use crate::stats::SessionKey;
+use crate::time::UnixNs;
 
 use super::sampling::Draw;
 
@@ -8,8 +9,8 @@ use super::sampling::Draw;
 #[derive(Debug)]
 pub(crate) struct Orphan {
     pub pending: PendingCommit,
-    /// Time of receipt in its slot, Unix ns.
-    pub received_ns: u64,
+    /// Time of receipt in its slot.
+    pub received_at_ns: UnixNs,
     pub session: SessionKey,
     /// The index of its listener.
     pub listener: usize,

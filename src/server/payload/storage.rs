@@ -1,5 +1,6 @@
 //! A worker's buffers and its writer of the log.
 use crate::log::{MessageId, SlotFacts, SlotKind, Writer};
+use crate::time::UnixNs;
 
 use super::pool::TransferPool;
 
@@ -13,10 +14,10 @@ impl Storage {
     /// Notes in the log that the 250 for `id` was not sent. If the log has no room, logs a warning
     /// instead.
     #[cold]
-    pub fn record_unsent(&mut self, id: MessageId, unix_ns: u64) {
+    pub fn record_unsent(&mut self, id: MessageId, received_at_ns: UnixNs) {
         let facts = SlotFacts {
             kind: SlotKind::Note,
-            received_at_ns: unix_ns,
+            received_at_ns,
             reply_code: 250,
             enhanced: [2, 0, 0],
             ..SlotFacts::default()

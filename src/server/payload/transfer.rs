@@ -1,6 +1,7 @@
 //! A payload in progress, from 354 or the first BDAT to the final reply.
 use crate::log::PendingCommit;
 use crate::smtp::session::Refusal;
+use crate::time::UnixNs;
 
 use super::fate::Fate;
 use super::framing::Framing;
@@ -14,8 +15,8 @@ pub struct CommitInProgress {
     pub pending: PendingCommit,
     /// When the commit began, µs of the worker's clock.
     pub since_us: u64,
-    /// Time of receipt in its slot, Unix ns.
-    pub received_ns: u64,
+    /// Time of receipt in its slot.
+    pub received_at_ns: UnixNs,
 }
 
 /// A payload in progress.

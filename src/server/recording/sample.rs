@@ -47,7 +47,7 @@ impl Observer for Sampler {
             flushes,
             accept_overflows: listen_overflows().unwrap_or(0),
             index_lag_messages: lag.messages,
-            index_lag_s: lag.oldest_ns.map_or(0, |ns| now.saturating_sub(ns / 1_000_000_000)),
+            index_lag_s: lag.oldest_ns.map_or(0, |ns| now.saturating_sub(ns.second())),
             events_busy: self.events.busy(),
             clock_ahead_ms: ProcessClock::get().ahead_ns() / 1_000_000,
         }

@@ -2,7 +2,7 @@
 use std::sync::Arc;
 
 use crate::log::{EventsFile, RunError, Runs};
-use crate::time::ProcessClock;
+use crate::time::{ProcessClock, UnixNs};
 
 /// A difference from our clock that has changed by this much since the last report is a step of the
 /// system clock. Drift never is, as the monotonic clock is adjusted together with the system clock.
@@ -18,7 +18,7 @@ pub struct ClockWatch {
     reported_ns: i64,
     /// A mark that was not written yet: when the step was detected, and how far ahead the system
     /// clock was.
-    unwritten: Option<(u64, i64)>,
+    unwritten: Option<(UnixNs, i64)>,
 }
 
 impl ClockWatch {
@@ -32,7 +32,7 @@ impl ClockWatch {
         self.observe(clock.unix_ns(), clock.ahead_ns());
     }
 
-    fn observe(&mut self, now_ns: u64, ahead_ns: i64) {
+    fn observe(&mut self, now_ns: UnixNs, ahead_ns: i64) {
         if ahead_ns.abs_diff(self.reported_ns) >= MOVED_NS {
             self.reported_ns = ahead_ns;
             self.unwritten = Some((now_ns, ahead_ns));
@@ -65,12 +65,11 @@ mod tests {
     fn each_step_of_the_clock_is_recorded_once() {
         let dir = tempfile::tempdir().unwrap();
         let mut watch = ClockWatch::new(Arc::new(EventsFile::new(dir.path())), 3);
-        let s = 1_000_000_000;
         for (second, ahead) in [(1, 0), (2, 900), (3, 7_200_000), (4, 7_200_400), (5, -5_000)] {
-            watch.observe(second * s, ahead * 1_000_000);
+            watch.observe(UnixNs::of_second(second), ahead * 1_000_000);
         }
         let marks = Runs::read(dir.path()).unwrap().marks;
-        let found: Vec<_> = marks.iter().map(|mark| (mark.at_ns / s, &*mark.text)).collect();
+        let found: Vec<_> = marks.iter().map(|mark| (mark.at_ns.second(), &*mark.text)).collect();
         let ahead = "the system clock moved: it is 7200.000 s ahead of sinkd's";
         let behind = "the system clock moved: it is 5.000 s behind sinkd's";
         assert_eq!(found, [(3, ahead), (5, behind)]);
@@ -82,11 +81,11 @@ mod tests {
         let file = std::fs::File::create(dir.path().join("events.jsonl")).unwrap();
         file.lock().unwrap();
         let mut watch = ClockWatch::new(Arc::new(EventsFile::new(dir.path())), 1);
-        watch.observe(7, 2_000_000_000);
-        watch.observe(8, 2_000_000_000);
+        watch.observe(UnixNs::new(7), 2_000_000_000);
+        watch.observe(UnixNs::new(8), 2_000_000_000);
         assert_eq!(Runs::read(dir.path()).unwrap().marks, []);
         drop(file);
-        watch.observe(9, 2_000_000_000);
-        assert_eq!(Runs::read(dir.path()).unwrap().marks[0].at_ns, 7);
+        watch.observe(UnixNs::new(9), 2_000_000_000);
+        assert_eq!(Runs::read(dir.path()).unwrap().marks[0].at_ns, UnixNs::new(7));
     }
 }

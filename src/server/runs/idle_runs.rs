@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::log::{EventsFile, RunError, Runs};
-
-const SECOND_NS: u64 = 1_000_000_000;
+use crate::time::UnixNs;
 
 /// The message count of a second arrives within this time after its end.
 const REPORTED_WITHIN_S: u64 = 2;
@@ -96,7 +95,7 @@ impl IdleRuns {
             if runs.current().is_some() {
                 return Ok(false);
             }
-            let at_ns = second.saturating_mul(SECOND_NS);
+            let at_ns = UnixNs::of_second(second);
             Runs::try_start_at(&self.events, &name(second), at_ns).map(|_| true)
         });
         // A run that did not begin has no end, and the next message may begin another run.
@@ -112,7 +111,7 @@ impl IdleRuns {
         // A person may have ended the run, or begun another.
         let runs = Runs::read(self.events.folder())?;
         if runs.current().is_some_and(|run| run.name == name(first)) {
-            let at_ns = last.saturating_add(1).saturating_mul(SECOND_NS);
+            let at_ns = UnixNs::of_second(last.saturating_add(1));
             Runs::try_stop_at(&self.events, at_ns)?;
         }
         Ok(())
@@ -160,7 +159,7 @@ mod tests {
         drop(file);
         idle.tick(131);
         let runs = Runs::read(dir.path()).unwrap().runs;
-        let s = |ns: u64| ns / SECOND_NS;
+        let s = UnixNs::second;
         let spans: Vec<_> = runs.iter().map(|r| (s(r.from_ns), r.until_ns.map(s))).collect();
         assert_eq!(spans, [(100, Some(106)), (130, None)]);
     }
@@ -171,7 +170,7 @@ mod tests {
         let mut idle = idle(dir.path(), 10);
         let spans = || {
             let runs = Runs::read(dir.path()).unwrap().runs;
-            let s = |ns: u64| ns / SECOND_NS;
+            let s = UnixNs::second;
             runs.iter().map(|run| (s(run.from_ns), run.until_ns.map(s))).collect::<Vec<_>>()
         };
         idle.tick(99);
@@ -195,7 +194,7 @@ mod tests {
     #[test]
     fn a_run_that_a_person_began_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
-        Runs::start_at(dir.path(), "mine", 90 * SECOND_NS).unwrap();
+        Runs::start_at(dir.path(), "mine", UnixNs::of_second(90)).unwrap();
         let mut idle = idle(dir.path(), 1);
         idle.messages_in(100);
         idle.tick(200);
@@ -208,10 +207,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut idle = idle(dir.path(), 1);
         idle.messages_in(100);
-        Runs::start_at(dir.path(), "mine", 102 * SECOND_NS).unwrap();
+        Runs::start_at(dir.path(), "mine", UnixNs::of_second(102)).unwrap();
         idle.tick(200);
         let runs = Runs::read(dir.path()).unwrap();
-        assert_eq!(runs.runs[0].until_ns, Some(102 * SECOND_NS));
+        assert_eq!(runs.runs[0].until_ns, Some(UnixNs::of_second(102)));
         assert_eq!(runs.current().unwrap().name, "mine");
     }
 }

@@ -17,8 +17,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::log::{EventsFile, RunError, Runs};
 use crate::smtp::mark_command::{MarkCommand, MarkOutcome};
+use crate::time::UnixNs;
 
-const SECOND_NS: u64 = 1_000_000_000;
 /// Limit on the marks taken in a second, from all clients.
 const PER_SECOND_MAX: u32 = 10;
 /// Limit on the marks taken since the start. With the longest texts, consisting only of quotes,
@@ -42,8 +42,8 @@ pub(crate) struct MarkSender {
 #[derive(Debug)]
 struct Taken {
     what: MarkRequest,
-    /// When it was received, Unix ns.
-    at_ns: u64,
+    /// When it was received.
+    at_ns: UnixNs,
 }
 
 #[derive(Debug, Clone)]
@@ -82,9 +82,9 @@ impl MarkSender {
         Ok((Arc::new(MarkSender { state, to_thread }), thread))
     }
 
-    /// Takes a mark that a client named at `at_ns` (Unix time), or returns why not. Holds a lock
+    /// Takes a mark that a client named at `at_ns`, or returns why not. Holds a lock
     /// briefly, and never during file access.
-    pub fn take(&self, mark_command: &MarkCommand, at_ns: u64) -> MarkOutcome {
+    pub fn take(&self, mark_command: &MarkCommand, at_ns: UnixNs) -> MarkOutcome {
         let Some(what) = MarkRequest::parse(mark_command) else { return MarkOutcome::Malformed };
         let mut state = lock(&self.state);
         // The channel is filled only under this lock, so room found here still exists below. The
@@ -93,7 +93,7 @@ impl MarkSender {
         if state.pending >= QUEUE_MAX {
             return MarkOutcome::TooFast;
         }
-        let outcome = state.take(&what, at_ns / SECOND_NS);
+        let outcome = state.take(&what, at_ns.second());
         if outcome == MarkOutcome::Taken && self.to_thread.try_send(Taken { what, at_ns }).is_err()
         {
             tracing::error!("the thread for marks has ended");
@@ -209,12 +209,14 @@ fn write_all(events: &EventsFile, waiting: &mut VecDeque<Taken>, state: &Mutex<R
 /// Writes one mark. A run includes the whole seconds in which it begins and ends, so that its
 /// sender doesn't have to wait for the next second.
 fn write(events: &EventsFile, Taken { what, at_ns }: &Taken) -> Result<(), RunError> {
-    let second_ns = at_ns / SECOND_NS * SECOND_NS;
+    let second = at_ns.second();
     match what {
         MarkRequest::Mark(text) => Runs::try_mark_at(events, text, *at_ns).map(drop),
-        MarkRequest::RunStart(name) => Runs::try_start_at(events, name, second_ns).map(drop),
+        MarkRequest::RunStart(name) => {
+            Runs::try_start_at(events, name, UnixNs::of_second(second)).map(drop)
+        }
         MarkRequest::RunStop => {
-            Runs::try_stop_at(events, second_ns.saturating_add(SECOND_NS)).map(drop)
+            Runs::try_stop_at(events, UnixNs::of_second(second.saturating_add(1))).map(drop)
         }
     }
 }
@@ -242,10 +244,10 @@ mod tests {
     #[test]
     fn marks_are_written_with_the_second_in_which_they_were_received() {
         let dir = tempfile::tempdir().unwrap();
-        Runs::start_at(dir.path(), "old", 90 * SECOND_NS).unwrap();
+        Runs::start_at(dir.path(), "old", UnixNs::of_second(90)).unwrap();
         let (marks, thread) = start_marks(dir.path());
         let take = |mark_command: &MarkCommand, tenths: u64| {
-            marks.take(mark_command, tenths * SECOND_NS / 10)
+            marks.take(mark_command, UnixNs::of_tenth(tenths))
         };
         assert_eq!(take(&start("old"), 1000), MarkOutcome::NameTaken);
         assert_eq!(take(&start("one"), 1007), MarkOutcome::Taken);
@@ -258,12 +260,12 @@ mod tests {
         drop(marks);
         thread.join().unwrap();
         let runs = Runs::read(dir.path()).unwrap();
-        let s = |ns: u64| ns / SECOND_NS;
+        let s = UnixNs::second;
         let spans: Vec<_> =
             runs.runs.iter().map(|run| (&*run.name, s(run.from_ns), run.until_ns.map(s))).collect();
         let all = [("old", 90, Some(100)), ("one", 100, Some(111)), ("two", 111, None)];
         assert_eq!(spans, all);
-        assert_eq!(runs.marks[0].at_ns, 105_500_000_000);
+        assert_eq!(runs.marks[0].at_ns, UnixNs::of_tenth(1055));
     }
 
     #[test]
@@ -275,8 +277,8 @@ mod tests {
         let mut taken = 0;
         for second in 100..120 {
             for _ in 0..PER_SECOND_MAX {
-                taken +=
-                    usize::from(marks.take(&mark("x"), second * SECOND_NS) == MarkOutcome::Taken);
+                let outcome = marks.take(&mark("x"), UnixNs::of_second(second));
+                taken += usize::from(outcome == MarkOutcome::Taken);
             }
         }
         assert_eq!(taken, QUEUE_MAX);
@@ -305,10 +307,14 @@ mod tests {
         let (marks, thread) = start_marks(dir.path());
         let long = "x".repeat(300);
         for mark_command in [mark(""), mark(&long), mark("\u{9b}2J"), start("a/b"), start(&long)] {
-            assert_eq!(marks.take(&mark_command, 0), MarkOutcome::Malformed, "{mark_command:?}");
+            assert_eq!(
+                marks.take(&mark_command, UnixNs::EPOCH),
+                MarkOutcome::Malformed,
+                "{mark_command:?}"
+            );
         }
         let octets = MarkCommand::Mark([0xff, b'x'].as_slice().into());
-        assert_eq!(marks.take(&octets, 0), MarkOutcome::Malformed);
+        assert_eq!(marks.take(&octets, UnixNs::EPOCH), MarkOutcome::Malformed);
         drop(marks);
         thread.join().unwrap();
         assert!(!dir.path().join("events.jsonl").exists());

@@ -23,6 +23,7 @@ use crate::config::Config;
 use crate::config::transcript::TranscriptSessions;
 use crate::smtp::deviation::Deviations;
 use crate::smtp::envelope::Client;
+use crate::time::UnixNs;
 use crate::tls::Agreed;
 
 /// Text of a session is handed over when it exceeds this size.
@@ -66,7 +67,7 @@ pub struct SessionIdentity<'a> {
     /// The peer that connected, if PROXY named the client.
     pub peer: Option<Client>,
     pub listener: &'a str,
-    pub started_unix_ns: u64,
+    pub started_unix_ns: UnixNs,
     pub now_ms: u64,
 }
 
@@ -157,8 +158,7 @@ pub struct Transcript {
 
 impl Transcript {
     fn new(shared: Arc<Transcripts>, who: &SessionIdentity<'_>) -> Transcript {
-        let started = jiff::Timestamp::from_nanosecond(i128::from(who.started_unix_ns))
-            .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let started = who.started_unix_ns.timestamp();
         let stamp = format!("{started:.3}").replace(['-', ':'], "");
         let SessionIdentity { session, client, listener, .. } = who;
         let via = who.peer.map_or_else(String::new, |peer| format!(" by way of {peer}"));
@@ -316,7 +316,7 @@ mod tests {
             client: Client::Tcp(([192, 0, 2, 1], 9).into()),
             peer: None,
             listener: "127.0.0.1:1025",
-            started_unix_ns: 1_795_248_000_500_000_000,
+            started_unix_ns: UnixNs::of_tenth(17_952_480_005),
             now_ms: 1000,
         })
     }

@@ -1,18 +1,18 @@
 //! The worker's clock, which is read as a round begins and as it ends, so that serving a connection
 //! needs no clock reads.
-use crate::time::ProcessClock;
+use crate::time::{ProcessClock, UnixNs};
 
 /// The time of the current round on the clock of the process, which all workers share.
 #[derive(Debug)]
 pub struct RoundClock {
-    unix_base_ns: u64,
+    unix_base: UnixNs,
     now_ns: u64,
 }
 
 impl RoundClock {
     pub fn start() -> RoundClock {
-        let unix = ProcessClock::get().unix_base;
-        RoundClock { unix_base_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX), now_ns: 0 }
+        let unix_base = UnixNs::of_duration(ProcessClock::get().unix_base);
+        RoundClock { unix_base, now_ns: 0 }
     }
 
     /// Sets the time to `now_ns`, counted from the first reading of the clock of the process.
@@ -30,8 +30,8 @@ impl RoundClock {
         self.now_ns / 1_000_000
     }
 
-    /// Returns nanoseconds since the Unix epoch.
-    pub fn unix_ns(&self) -> u64 {
-        self.unix_base_ns.saturating_add(self.now_ns)
+    /// Returns Unix time.
+    pub fn unix_ns(&self) -> UnixNs {
+        self.unix_base.saturating_add_ns(self.now_ns)
     }
 }

@@ -183,6 +183,6 @@ impl WorkerContext {
     pub fn statistics_due_ms(&self) -> Option<u64> {
         let due_ns = self.ledger.measurements.due_ns()?;
         // Rounded up, so that the second is past when we wake.
-        Some(due_ns.saturating_sub(self.clock.unix_ns()) / 1_000_000 + 1)
+        Some(due_ns.ns_since(self.clock.unix_ns()) / 1_000_000 + 1)
     }
 }

@@ -157,7 +157,7 @@ impl Worker {
         self.intake.accept_rest(&mut self.table);
         self.table.round();
         if self.table.state.take_has_input() {
-            let unix_ms = self.table.state.clock().unix_ns() / 1_000_000;
+            let unix_ms = self.table.state.clock().unix_ns().get() / 1_000_000;
             let counters = self.table.state.counters();
             counters.last_read_unix_ms.store(unix_ms, Ordering::Relaxed);
         }

@@ -124,6 +124,7 @@ mod tests {
 
     use super::*;
     use crate::stats::{Counter, History, Hub, StatsPlace};
+    use crate::time::UnixNs;
 
     #[test]
     fn what_is_followed_however_it_is_cut_is_what_is_read_at_once() {
@@ -131,7 +132,7 @@ mod tests {
         let place = StatsPlace { data: whole.path(), start_count: 1, retain: None };
         let (hub, mut recorders) = Hub::start(&place, 1, vec!["354".into()], Box::new(())).unwrap();
         for second in 1_000_000..1_000_020_u64 {
-            recorders[0].begin_round(second * 1_000_000_000);
+            recorders[0].begin_round(UnixNs::of_second(second));
             recorders[0].message(second % 7, 1);
             recorders[0].take_replies(&mut [2]);
         }

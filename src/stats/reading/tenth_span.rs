@@ -1,9 +1,8 @@
 //! The time from the first to the last message of a run.
+use crate::time::UnixNs;
 
-/// The length of a tenth of a second.
-const TENTH_NS: u64 = 100_000_000;
-/// The same in µs.
-const TENTH_US: u64 = TENTH_NS / 1000;
+/// The length of a tenth of a second, in µs.
+const TENTH_US: u64 = 100_000;
 /// The number of tenths in a second.
 const TENTHS: u64 = 10;
 
@@ -37,13 +36,13 @@ impl TenthSpan {
         (self.first / TENTHS, self.last / TENTHS)
     }
 
-    /// Returns when the first tenth begins, in Unix ns.
-    pub fn begin_ns(self) -> u64 {
-        self.first * TENTH_NS
+    /// Returns when the first tenth begins.
+    pub fn begin_ns(self) -> UnixNs {
+        UnixNs::of_tenth(self.first)
     }
 
-    /// Returns when the last tenth ends, in Unix ns.
-    pub fn end_ns(self) -> u64 {
-        (self.last + 1) * TENTH_NS
+    /// Returns when the last tenth ends.
+    pub fn end_ns(self) -> UnixNs {
+        UnixNs::of_tenth(self.last + 1)
     }
 }

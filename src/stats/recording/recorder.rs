@@ -7,6 +7,7 @@ use super::listener_counts::ListenerCounts;
 use crate::stats::format::TENTHS;
 use crate::stats::metrics::{Counter, Metric};
 use crate::stats::sessions::{SessionHint, SessionKey, SessionSecond};
+use crate::time::UnixNs;
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -32,8 +33,8 @@ pub struct Recorder {
     /// Whether anything was recorded in the current interval.
     is_used: bool,
     frequent: FrequentCounts,
-    /// When the round began, in Unix ns.
-    round_ns: u64,
+    /// When the round began.
+    round_ns: UnixNs,
     tenth: usize,
     /// Intervals that the hub has merged and cleared.
     empty: Receiver<Box<Interval>>,
@@ -51,7 +52,7 @@ impl Recorder {
             late: None,
             is_used: false,
             frequent: FrequentCounts::default(),
-            round_ns: 0,
+            round_ns: UnixNs::EPOCH,
             tenth: 0,
             empty,
             full,
@@ -60,15 +61,15 @@ impl Recorder {
 
     /// Returns whether this Unix time is in another second.
     #[inline]
-    pub fn is_past_second(&self, unix_ns: u64) -> bool {
-        unix_ns / SECOND_NS != self.current.second
+    pub fn is_past_second(&self, unix_ns: UnixNs) -> bool {
+        unix_ns.second() != self.current.second
     }
 
     /// Begins a loop round at this Unix time. If a second is over, its recordings are handed to the
     /// hub.
     #[inline]
-    pub fn begin_round(&mut self, unix_ns: u64) {
-        let second = unix_ns / SECOND_NS;
+    pub fn begin_round(&mut self, unix_ns: UnixNs) {
+        let second = unix_ns.second();
         self.tenth = tenth_of(unix_ns);
         self.round_ns = unix_ns;
         if second != self.current.second {
@@ -111,9 +112,9 @@ impl Recorder {
         }
     }
 
-    /// Returns when the current second ends, in Unix ns. In the past if the hub is behind.
-    pub fn second_end_ns(&self) -> u64 {
-        (self.current.second + 1) * SECOND_NS
+    /// Returns when the current second ends. In the past if the hub is behind.
+    pub fn second_end_ns(&self) -> UnixNs {
+        UnixNs::new((self.current.second + 1) * SECOND_NS)
     }
 
     /// Returns the value that a counter has reached in the current interval, before it is handed
@@ -197,9 +198,9 @@ impl Recorder {
     /// Records a message accepted in this round, in the second of its slot's time, so that log and
     /// statistics agree.
     #[cold]
-    pub fn message_at(&mut self, unix_ns: u64, bytes: u64, recipients: u64) {
+    pub fn message_at(&mut self, unix_ns: UnixNs, bytes: u64, recipients: u64) {
         self.is_used = true;
-        let interval = self.interval_of(unix_ns / SECOND_NS);
+        let interval = self.interval_of(unix_ns.second());
         interval.message(tenth_of(unix_ns), bytes);
         interval.add(Counter::MessageRecipients, recipients);
         interval.record_n(Metric::Recipients, recipients, 1);
@@ -216,8 +217,8 @@ impl Recorder {
     /// Returns the counts of a listener in the second of this Unix time, as in
     /// [`Recorder::message_at`].
     #[cold]
-    pub fn listener_at(&mut self, unix_ns: u64, listener: usize) -> Option<&mut ListenerCounts> {
-        self.interval_of(unix_ns / SECOND_NS).listener_mut(listener)
+    pub fn listener_at(&mut self, unix_ns: UnixNs, listener: usize) -> Option<&mut ListenerCounts> {
+        self.interval_of(unix_ns.second()).listener_mut(listener)
     }
 
     /// Returns the entry of a session in the current second; `None` if there is none, so it must be
@@ -268,9 +269,13 @@ impl Recorder {
 
     /// Adds an entry for a session in the second of this Unix time, which is not the current one.
     #[cold]
-    pub fn add_session_at(&mut self, unix_ns: u64, key: SessionKey) -> Option<&mut SessionSecond> {
+    pub fn add_session_at(
+        &mut self,
+        unix_ns: UnixNs,
+        key: SessionKey,
+    ) -> Option<&mut SessionSecond> {
         self.is_used = true;
-        let interval = self.interval_of(unix_ns / SECOND_NS);
+        let interval = self.interval_of(unix_ns.second());
         let hint = interval.add_session(key)?;
         interval.find_session(hint, key.id)
     }
@@ -278,7 +283,7 @@ impl Recorder {
     /// Returns when the round began, in µs from the beginning of the current second; more than a
     /// second if the hub is behind.
     pub fn round_us(&self) -> u64 {
-        self.round_ns.saturating_sub(self.current.second * SECOND_NS) / 1000
+        self.round_ns.ns_since(UnixNs::new(self.current.second * SECOND_NS)) / 1000
     }
 
     /// Returns the interval of this second. If there is no empty one, the hub is behind, and the
@@ -317,8 +322,8 @@ impl Recorder {
     }
 }
 
-fn tenth_of(unix_ns: u64) -> usize {
-    (unix_ns % SECOND_NS / (SECOND_NS / TENTHS as u64)) as usize
+fn tenth_of(unix_ns: UnixNs) -> usize {
+    (unix_ns.get() % SECOND_NS / (SECOND_NS / TENTHS as u64)) as usize
 }
 
 #[cfg(test)]
@@ -331,7 +336,7 @@ mod tests {
     #[test]
     fn a_message_counts_in_the_second_of_its_slot_however_late_its_commit_was() {
         let (statistics, mut recorder) = RecordersByHand::new(1);
-        let (s, mut seconds) = (SECOND_NS, BTreeMap::new());
+        let (s, mut seconds) = (UnixNs::of_second, BTreeMap::new());
         let collect = |seconds: &mut BTreeMap<_, _>| {
             statistics.take(|interval| {
                 let sums = seconds.entry(interval.second).or_insert((0, 0, 0, [0; TENTHS]));
@@ -343,15 +348,17 @@ mod tests {
                 }
             });
         };
-        recorder.begin_round(50 * s);
+        recorder.begin_round(s(50));
         recorder.message(10, 1);
-        recorder.begin_round(53 * s);
+        recorder.begin_round(s(53));
         collect(&mut seconds);
         recorder.message(10, 2);
-        for (unix_ns, recipients) in [(50 * s + s / 2, 1), (50 * s + 1, 3), (53 * s, 1)] {
+        for (unix_ns, recipients) in
+            [(UnixNs::of_tenth(505), 1), (s(50).saturating_add_ns(1), 3), (s(53), 1)]
+        {
             recorder.message_at(unix_ns, 100, recipients);
         }
-        recorder.begin_round(54 * s);
+        recorder.begin_round(s(54));
         collect(&mut seconds);
         assert_eq!(seconds[&50], (3, 5, 3, [2, 0, 0, 0, 0, 1, 0, 0, 0, 0]));
         assert_eq!(seconds[&53], (2, 3, 2, [2, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
@@ -360,10 +367,12 @@ mod tests {
     #[test]
     fn a_listener_counts_in_the_second_in_which_all_together_do() {
         let (statistics, mut recorder) = RecordersByHand::by_listener(1, 2);
-        recorder.begin_round(53 * SECOND_NS);
+        recorder.begin_round(UnixNs::of_second(53));
         recorder.message(10, 1);
         recorder.listener(1).unwrap().message(10);
-        for (unix_ns, listener) in [(50 * SECOND_NS, 0), (53 * SECOND_NS, 1)] {
+        for (unix_ns, listener) in
+            [(50, 0), (53, 1)].map(|(second, listener)| (UnixNs::of_second(second), listener))
+        {
             recorder.message_at(unix_ns, 100, 1);
             recorder.listener_at(unix_ns, listener).unwrap().message(100);
         }
@@ -386,9 +395,9 @@ mod tests {
     #[test]
     fn without_an_empty_interval_a_late_message_counts_now() {
         let (statistics, mut recorder) = RecordersByHand::new(1);
-        recorder.begin_round(53 * SECOND_NS);
+        recorder.begin_round(UnixNs::of_second(53));
         for second in [50, 51, 52] {
-            recorder.message_at(second * SECOND_NS, 100, 1);
+            recorder.message_at(UnixNs::of_second(second), 100, 1);
         }
         recorder.close();
         let mut seconds = BTreeMap::new();

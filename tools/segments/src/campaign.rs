@@ -10,6 +10,7 @@ use anyhow::{bail, ensure};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use sinkd::smtp::envelope::{self, Tag, append_field};
+use sinkd::time::UnixNs;
 
 use crate::Options;
 use crate::output::Output;
@@ -168,9 +169,9 @@ fn name(number: u64) -> String {
 
 impl Draft {
     /// Builds the envelope and the content of a message that is received at `now_ns`.
-    fn compose(&mut self, copy: &Copy<'_>, body_bytes: usize, now_ns: u64) -> anyhow::Result<()> {
+    fn compose(&mut self, copy: &Copy<'_>, body_bytes: usize, now_ns: UnixNs) -> anyhow::Result<()> {
         self.address_to(copy.addresses);
-        let second = (now_ns / 1_000_000_000) as i64;
+        let second = now_ns.second() as i64;
         if self.date.0 != second {
             let date = rfc2822::to_string(
                 &Timestamp::from_second(second)?.to_zoned(jiff::tz::TimeZone::UTC),

@@ -4,9 +4,10 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use crossbeam_channel::{Receiver, bounded};
 use sinkd::log::{Log, LogSettings, NoRoom, SlotFacts, Writer};
+use sinkd::time::UnixNs;
 
-/// Time at which the first message is received: 2026-11-01T00:00:00Z, in ns since the Unix epoch.
-const START_NS: u64 = 1_793_491_200_000_000_000;
+/// Time at which the first message is received: 2026-11-01T00:00:00Z.
+const START_NS: UnixNs = UnixNs::of_second(1_793_491_200);
 /// Time from one message to the next.
 const STEP_NS: u64 = 10_000;
 /// Time from the accepted MAIL to the commit.
@@ -37,10 +38,9 @@ impl Output {
         Ok(Output { log, writer, woken, messages: 0, bytes: 0 })
     }
 
-    /// Returns the time at which the next message will have been received, in ns since the Unix
-    /// epoch.
-    pub fn now_ns(&self) -> u64 {
-        START_NS + self.messages * STEP_NS
+    /// Returns the time at which the next message will have been received.
+    pub fn now_ns(&self) -> UnixNs {
+        START_NS.saturating_add_ns(self.messages * STEP_NS)
     }
 
     /// Stores one message: an encoded envelope, and content in wire form without lines that begin

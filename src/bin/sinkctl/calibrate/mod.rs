@@ -14,6 +14,7 @@ use std::path::Path;
 use anyhow::Context;
 use sinkd::machine::cores;
 use sinkd::stats::Calibration;
+use sinkd::time::UnixNs;
 
 pub use self::options::Calibrate;
 use crate::base::outcome::{Finding, Out};
@@ -29,7 +30,7 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     let sink = MeasuredSink::of(data, calibrate)?;
     let access = TargetAccess::to(&sink, calibrate, account)?;
     let ceilings = ceilings(&access, sink.folder(), calibrate.duration)?;
-    let measured_at = crate::base::print::rfc3339(unix_s() * 1_000_000_000);
+    let measured_at = crate::base::print::rfc3339(UnixNs::of_second(unix_s()));
     let calibration = Calibration::new(measured_at, cores(), ceilings);
     if calibrate.json {
         writeln!(out, "{}", serde_json::to_string(&calibration)?)?;

@@ -10,6 +10,7 @@ use sinkd::stats::{
     Bounds, Difference, MESSAGES_MIN, MeasureUnit, Metric, NoVerdict, Percentiles, SECONDS_MIN,
     Shift,
 };
+use sinkd::time::UnixNs;
 
 use super::change::{ChangeFormat, text};
 use crate::base::outcome::Out;
@@ -46,7 +47,7 @@ fn head(side: &ComparedRun, whole: usize, out: &mut Out) -> anyhow::Result<()> {
     let ComparedRun { letter, name, kind, gathered, .. } = side;
     writeln!(out, "{letter}: {name}, recorded by a {}", kind.name())?;
     if let Some(span) = gathered.summary.span {
-        let time = |unix_ns: u64| crate::base::print::rfc3339(unix_ns)[..21].to_owned();
+        let time = |unix_ns: UnixNs| crate::base::print::rfc3339(unix_ns)[..21].to_owned();
         let seconds = gathered.summary.seconds();
         let (from, until) = (time(span.begin_ns()), time(span.end_ns()));
         writeln!(out, "   {from}Z to {until}Z, {seconds:.1} s, {whole} s of it compared")?;

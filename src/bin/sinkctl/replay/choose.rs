@@ -11,7 +11,7 @@ use sinkd::log::{MessageId, Moment, NotAnId};
 use sinkd::machine::cores;
 use sinkd::sender::replay::{Selection, in_order};
 use sinkd::sender::{BadRows, RowRemedy};
-use sinkd::time::Span;
+use sinkd::time::{Span, UnixNs};
 
 use super::options::Replay;
 use crate::base::list_error::list_error;
@@ -35,7 +35,7 @@ pub fn selection(
     folder: &Folder,
     replay: &Replay,
     ids: Option<Vec<MessageId>>,
-    started_ns: u64,
+    started_ns: UnixNs,
 ) -> anyhow::Result<(Selection, Finding)> {
     if let Some(ids) = ids {
         return Ok((Selection::Ids(in_order(folder, ids)), Finding::Done));
@@ -61,7 +61,7 @@ fn search(
     folder: &Folder,
     text: &str,
     span: Span,
-    now_ns: u64,
+    now_ns: UnixNs,
 ) -> anyhow::Result<(Selection, Finding)> {
     let query = parse_query(folder, text, now_ns)?;
     let options = SearchOptions { limit: None, span, indexed_only: false, threads: cores() };

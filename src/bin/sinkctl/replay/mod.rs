@@ -7,7 +7,6 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use sinkd::log::MessageId;
@@ -22,8 +21,10 @@ use sinkd::sender::{
 };
 use sinkd::smtp::client::Options;
 use sinkd::smtp::sasl::Account;
+use sinkd::time::{Clock, UnixNs};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::base::clock::SystemClock;
 use crate::base::left_out::report_left_out;
 use crate::base::left_out::report_pruned_unread;
 use crate::base::list_error::list_error;
@@ -105,8 +106,7 @@ impl PreparedReplay {
         let ids = replay.ids.as_deref().map(choose::ids).transpose()?;
         let map = rewriting.recipients.as_ref();
         let belongs = belongs(folder, replay, ids.as_deref(), map)?;
-        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let now_ns = u64::try_from(now_ns)?;
+        let now_ns = UnixNs::of_duration(SystemClock.now());
         let resume = resume(replay, &belongs, now_ns)?;
         let started_ns = resume.as_ref().map_or(now_ns, |(resume, _)| resume.started_ns());
         let (selection, found) = choose::selection(folder, replay, ids, started_ns)?;
@@ -127,7 +127,7 @@ impl PreparedReplay {
 fn resume(
     replay: &Replay,
     belongs: &Belongs,
-    now_ns: u64,
+    now_ns: UnixNs,
 ) -> anyhow::Result<Option<(Resume, SentBefore)>> {
     Ok(match &replay.resume {
         Some(path) if !replay.dry_run || path.exists() => {

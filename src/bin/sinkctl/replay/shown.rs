@@ -50,7 +50,7 @@ impl Intent<'_> {
     /// Returns the duration in seconds, if the timing determines it.
     fn seconds(&self) -> Option<f64> {
         let Survey { left_ns, messages, .. } = self.survey;
-        self.pace.seconds(*messages, left_ns.end.saturating_sub(left_ns.start))
+        self.pace.seconds(*messages, left_ns.end.ns_since(left_ns.start))
     }
 
     /// Returns the lines of text.

@@ -10,6 +10,7 @@ use super::tables;
 use super::verdict::{VerdictSection, verdict};
 use crate::base::print::{rfc3339, seconds};
 use sinkd::analysis::report::ReportData;
+use sinkd::time::UnixNs;
 use sinkd::wording::{counted, xml_escaped};
 
 /// The style sheet of the page, apart from plots.
@@ -104,7 +105,7 @@ fn span(run: &ReportData) -> String {
     let Some(span) = run.summary.span else {
         return String::new();
     };
-    let time = |unix_ns: u64| rfc3339(unix_ns)[..21].replace('T', " ");
+    let time = |unix_ns: UnixNs| rfc3339(unix_ns)[..21].replace('T', " ");
     let (from, until) = (time(span.begin_ns()), time(span.end_ns()));
     // If the span lies within one day, the date is shown once.
     let until = if from[..10] == until[..10] { &until[11..] } else { &until[..] };

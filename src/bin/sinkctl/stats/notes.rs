@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use sinkd::log::Runs;
+use sinkd::time::UnixNs;
 
 /// The beginning of a run, or a mark.
 #[derive(Debug, Clone)]
@@ -20,7 +21,7 @@ pub fn read(folders: &[PathBuf]) -> anyhow::Result<Vec<TimelineNote>> {
     for folder in folders {
         let all = Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
-        let note = |at_ns: u64, sign, text| TimelineNote { tenth: at_ns / 100_000_000, sign, text };
+        let note = |at_ns: UnixNs, sign, text| TimelineNote { tenth: at_ns.tenth(), sign, text };
         notes.extend(all.runs.into_iter().map(|run| note(run.from_ns, '[', run.name)));
         notes.extend(all.marks.into_iter().map(|mark| note(mark.at_ns, '^', mark.text)));
     }

@@ -23,7 +23,7 @@ impl Measurements {
                 session(recorder, conn)
             }
             Some(commit) => {
-                let unix_ns = commit.received_ns;
+                let unix_ns = commit.received_at_ns;
                 recorder.message_at(unix_ns, bytes, u64::from(recipients));
                 if let Some(listener) = recorder.listener_at(unix_ns, listener) {
                     listener.message(bytes);
@@ -58,11 +58,11 @@ impl Measurements {
     /// Records a message that was committed after its connection had closed.
     pub fn accepted_orphan(&mut self, orphan: &Orphan) {
         let Some(recorder) = &mut self.recorder else { return };
-        recorder.message_at(orphan.received_ns, orphan.bytes, u64::from(orphan.recipients));
-        if let Some(listener) = recorder.listener_at(orphan.received_ns, orphan.listener) {
+        recorder.message_at(orphan.received_at_ns, orphan.bytes, u64::from(orphan.recipients));
+        if let Some(listener) = recorder.listener_at(orphan.received_at_ns, orphan.listener) {
             listener.message(orphan.bytes);
         }
-        if let Some(session) = recorder.add_session_at(orphan.received_ns, orphan.session) {
+        if let Some(session) = recorder.add_session_at(orphan.received_at_ns, orphan.session) {
             session.record_ended_before();
             session.message(orphan.recipients);
         }

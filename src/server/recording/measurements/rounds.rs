@@ -7,6 +7,7 @@ use crate::tls::Failure;
 use super::{Measurements, ROUNDS_KNOWN};
 use crate::server::recording::round_kind::RoundKind;
 use crate::server::time_spent::{ConnectionState, TimeSpent};
+use crate::time::UnixNs;
 
 /// Limit on the seconds that one wake-up ends, one by one. If more have passed, the machine was
 /// suspended.
@@ -23,7 +24,7 @@ impl Measurements {
     pub fn begin_round(
         &mut self,
         now_us: u64,
-        unix_ns: u64,
+        unix_ns: UnixNs,
         tally: &mut CommandTally,
     ) -> RoundKind {
         let Some(recorder) = &mut self.recorder else { return RoundKind::Other };
@@ -52,7 +53,7 @@ impl Measurements {
     fn end_seconds(
         &mut self,
         now_us: u64,
-        unix_ns: u64,
+        unix_ns: UnixNs,
         mut before: impl FnMut(&mut Recorder, &mut TimeSpent, u64),
     ) {
         for _ in 0..SECONDS_MAX {
@@ -65,7 +66,7 @@ impl Measurements {
                 return;
             }
             let end_ns = recorder.second_end_ns();
-            let end_us = now_us.saturating_sub((unix_ns - end_ns) / 1000);
+            let end_us = now_us.saturating_sub(unix_ns.ns_since(end_ns) / 1000);
             let end_us = end_us.max(self.time.latest_us());
             before(recorder, &mut self.time, end_us);
             self.book_time(end_us);
@@ -122,7 +123,7 @@ impl Measurements {
     }
 
     /// Ends a round.
-    pub fn end_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut CommandTally) {
+    pub fn end_round(&mut self, now_us: u64, unix_ns: UnixNs, tally: &mut CommandTally) {
         let Some(recorder) = &mut self.recorder else { return };
         self.ends[self.round as usize % ROUNDS_KNOWN] = now_us;
         // A round without any work records nothing: a record would cause another wake-up.
@@ -175,8 +176,8 @@ impl Measurements {
         }
     }
 
-    /// Returns when the next round is due even if there are no events, Unix ns.
-    pub fn due_ns(&self) -> Option<u64> {
+    /// Returns when the next round is due even if there are no events.
+    pub fn due_ns(&self) -> Option<UnixNs> {
         let recorder = self.recorder.as_ref()?;
         (self.is_present || recorder.is_used()).then(|| recorder.second_end_ns())
     }
@@ -215,13 +216,13 @@ mod tests {
         let (statistics, recorder) = RecordersByHand::new(kinds().len());
         let mut measurements = Measurements::new(Some(recorder), Arc::default());
         let mut tally = CommandTally::default();
-        let s = 1_000_000_000;
-        let kind = measurements.begin_round(900_000, 50 * s + 900_000_000, &mut tally);
+        let tenth = UnixNs::of_tenth;
+        let kind = measurements.begin_round(900_000, tenth(509), &mut tally);
         assert_eq!(kind, RoundKind::FirstOfSecond);
         measurements.turned_away();
         tally.replies[0] = 3;
-        measurements.end_round(1_200_000, 51 * s + 200_000_000, &mut tally);
-        let kind = measurements.begin_round(1_300_000, 51 * s + 300_000_000, &mut tally);
+        measurements.end_round(1_200_000, tenth(512), &mut tally);
+        let kind = measurements.begin_round(1_300_000, tenth(513), &mut tally);
         assert_eq!(kind, RoundKind::FirstOfSecond);
         let mut seconds = Vec::new();
         statistics.take(|interval| {

@@ -67,14 +67,14 @@ pub fn finish_committed(
 pub fn abandon(conn: &mut Conn, worker: &mut WorkerContext) {
     worker.ledger.measurements.unparked(conn);
     let Some(mut transfer) = conn.take_transfer() else { return };
-    if let Some(CommitInProgress { pending, received_ns, .. }) = transfer.commit.take() {
+    if let Some(CommitInProgress { pending, received_at_ns, .. }) = transfer.commit.take() {
         let (bytes, recipients) = (transfer.message_bytes(), conn.session.recipients());
         let session = conn.key();
         let draw = transfer.draw.take();
         let listener = conn.session.listener_index();
         worker.orphans.push(Orphan {
             pending,
-            received_ns,
+            received_at_ns,
             session,
             listener,
             bytes,
@@ -123,8 +123,8 @@ fn outcome_of_commit(
     match commit {
         Commit::Done(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
         Commit::Later(pending) => {
-            let (since_us, received_ns) = (worker.clock.now_us(), worker.clock.unix_ns());
-            let commit = CommitInProgress { pending, since_us, received_ns };
+            let (since_us, received_at_ns) = (worker.clock.now_us(), worker.clock.unix_ns());
+            let commit = CommitInProgress { pending, since_us, received_at_ns };
             // Polling registers this worker for a wake-up.
             poll(&mut transfer.commit.insert(commit).pending, worker)
         }
