@@ -41,9 +41,10 @@ impl Config {
                 continue;
             }
             let name = format!("{}.{}", key.table, key.name);
-            match shown == (key.show)(&next) {
-                true => changes.changed.push(name),
-                false => changes.needs_restart.push(name),
+            if shown == (key.show)(&next) {
+                changes.changed.push(name)
+            } else {
+                changes.needs_restart.push(name)
             }
         }
         follow_listeners(&mut next.listen, &requested.listen, &mut changes);
@@ -164,9 +165,10 @@ mod tests {
             let name = format!("{}.{}", key.table, key.name);
             let can_change = CAN_CHANGE.contains(&&*name);
             let (next, changes) = running.followed_by(&requested);
-            let (changed, kept) = match can_change {
-                true => (vec![name.clone()], vec![]),
-                false => (vec![], vec![name.clone()]),
+            let (changed, kept) = if can_change {
+                (vec![name.clone()], vec![])
+            } else {
+                (vec![], vec![name.clone()])
             };
             assert_eq!(changes, Changes { changed, needs_restart: kept }, "{name}");
             let expected = if can_change { &requested } else { &running };

@@ -140,9 +140,10 @@ impl File<'_> {
     fn syntax_message(&self, error: &de::Error) -> String {
         let line = self.line(error.span().map_or(0, |s| s.start));
         let found = self.text.lines().nth(line - 1).unwrap_or_default().trim();
-        let expected = match error.message().starts_with("duplicate key") {
-            true => "each key once, found a second one in",
-            false => "a line such as [server] or workers = 4, found",
+        let expected = if error.message().starts_with("duplicate key") {
+            "each key once, found a second one in"
+        } else {
+            "a line such as [server] or workers = 4, found"
         };
         format!("not valid TOML: expected {expected} '{}'", found.escape_debug())
     }

@@ -181,9 +181,10 @@ impl Config {
         let of_all = ClientList::load(&self.clients.allow, &self.clients.deny)?.map(Arc::new);
         let list = |listener: &Listener| {
             let own = &listener.options;
-            match own.allow.is_empty() && own.deny.is_empty() {
-                true => Ok(of_all.clone()),
-                false => Ok(ClientList::load(&own.allow, &own.deny)?.map(Arc::new)),
+            if own.allow.is_empty() && own.deny.is_empty() {
+                Ok(of_all.clone())
+            } else {
+                Ok(ClientList::load(&own.allow, &own.deny)?.map(Arc::new))
             }
         };
         listeners.iter().map(list).collect()

@@ -14,8 +14,9 @@ pub(super) async fn alive() -> &'static str {
 /// Answers `/readyz`. HTTP is served only after the listeners are bound, so sinkd is ready unless
 /// it is stopping.
 pub(super) async fn ready(State(facts): State<Arc<MetricFacts>>) -> (StatusCode, &'static str) {
-    match (facts.is_ready)() {
-        true => (StatusCode::OK, "ok\n"),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+    if (facts.is_ready)() {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping\n")
     }
 }

@@ -78,9 +78,10 @@ impl FoldedWords<'_> {
         loop {
             let octets = &text.as_bytes()[at..];
             let block = &octets[..octets.len().min(BLOCK)];
-            let ascii = match block.is_ascii() {
-                true => block.len(),
-                false => block.iter().position(|b| !b.is_ascii()).unwrap_or(block.len()),
+            let ascii = if block.is_ascii() {
+                block.len()
+            } else {
+                block.iter().position(|b| !b.is_ascii()).unwrap_or(block.len())
             };
             if ascii < BLOCK_MIN {
                 block[..ascii]
@@ -469,10 +470,8 @@ mod tests {
                 let words = text.split(|c: char| !c.is_ascii_alphanumeric());
                 let words: Vec<String> =
                     words.filter(|w| !w.is_empty()).map(str::to_ascii_lowercase).collect();
-                let expected = match words.is_empty() {
-                    true => String::new(),
-                    false => format!(" {} ", words.join(" ")),
-                };
+                let expected =
+                    if words.is_empty() { String::new() } else { format!(" {} ", words.join(" ")) };
                 assert_eq!(folded(&text), expected, "{seed:?} {length}");
                 assert_eq!(folded(&format!("é{text}é")), folded_slowly(&format!("e{text}e")));
             }

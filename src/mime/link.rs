@@ -20,9 +20,10 @@ pub fn links(message: &[u8]) -> Vec<String> {
     for part in shown(&parts, &Roles::of(&parts)) {
         let text = part.unicode(left);
         left = left.saturating_sub(part.body.len());
-        let found = match part.is_html() {
-            true => [html::links(&text), written_out(&html::text(&text))].concat(),
-            false => written_out(&text),
+        let found = if part.is_html() {
+            [html::links(&text), written_out(&html::text(&text))].concat()
+        } else {
+            written_out(&text)
         };
         links.extend(found.into_iter().filter(|link| seen.insert(link.clone())));
     }

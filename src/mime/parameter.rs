@@ -93,9 +93,10 @@ fn joined<'p>(sections: &[&'p Parameter]) -> (Option<&'p str>, Vec<u8>) {
                 (charset, value) = (std::str::from_utf8(name).ok(), rest);
             }
         }
-        match section.is_encoded {
-            true => percent_decode(value, &mut octets),
-            false => octets.extend_from_slice(value),
+        if section.is_encoded {
+            percent_decode(value, &mut octets)
+        } else {
+            octets.extend_from_slice(value)
         }
     }
     (charset, octets)

@@ -31,9 +31,10 @@ pub fn escaped(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len());
     for chunk in octets.utf8_chunks() {
         for letter in chunk.valid().chars() {
-            match is_harmful(letter) {
-                true => push_hex(letter.encode_utf8(&mut [0; 4]).as_bytes(), &mut text),
-                false => text.push(letter),
+            if is_harmful(letter) {
+                push_hex(letter.encode_utf8(&mut [0; 4]).as_bytes(), &mut text)
+            } else {
+                text.push(letter)
             }
         }
         push_hex(chunk.invalid(), &mut text);
@@ -52,10 +53,7 @@ pub fn readable(octets: &[u8]) -> String {
             let rest = valid.as_bytes()[at + letter.len_utf8()..].get(..3);
             let looks_escaped = letter == '\\'
                 && rest.is_some_and(|r| r[0] == b'x' && r[1..].iter().all(u8::is_ascii_hexdigit));
-            match looks_escaped {
-                true => push_hex(b"\\", &mut text),
-                false => text.push(letter),
-            }
+            if looks_escaped { push_hex(b"\\", &mut text) } else { text.push(letter) }
         }
         push_hex(chunk.invalid(), &mut text);
     }

@@ -81,9 +81,10 @@ pub fn counted(n: u64, one: &str, many: &str) -> String {
 
 /// Removes zeros from the end of the decimals, if there are any.
 fn without_zeros(text: String) -> String {
-    match text.contains('.') {
-        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
-        false => text,
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
     }
 }
 

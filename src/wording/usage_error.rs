@@ -45,9 +45,10 @@ fn command(program: &str, error: &clap::Error) -> String {
 
 fn unknown_argument(error: &clap::Error, command: &str) -> Option<String> {
     let found = text(error, ContextKind::InvalidArg)?;
-    let fault = match found.starts_with('-') {
-        true => format!("{}: unknown flag", name(found).escape_debug()),
-        false => format!("expected no more arguments, found '{}'", found.escape_debug()),
+    let fault = if found.starts_with('-') {
+        format!("{}: unknown flag", name(found).escape_debug())
+    } else {
+        format!("expected no more arguments, found '{}'", found.escape_debug())
     };
     let hints = match (text(error, ContextKind::SuggestedArg), tips(error)) {
         (Some(near), tips) => [vec![format!("did you mean {near}?")], tips].concat(),
@@ -60,9 +61,10 @@ fn unknown_argument(error: &clap::Error, command: &str) -> Option<String> {
 fn unknown_command(error: &clap::Error, command: &str) -> Option<String> {
     let found = text(error, ContextKind::InvalidSubcommand)?.escape_debug();
     let near = texts(error, ContextKind::SuggestedSubcommand);
-    let hint = match near.is_empty() {
-        true => format!("see {command} --help"),
-        false => format!("did you mean {}?", listed(&near)),
+    let hint = if near.is_empty() {
+        format!("see {command} --help")
+    } else {
+        format!("did you mean {}?", listed(&near))
     };
     Some(format!("expected a command, found '{found}'; {hint}"))
 }
@@ -135,15 +137,14 @@ fn wrong_value(error: &clap::Error) -> Option<String> {
     let value = text(error, ContextKind::InvalidValue)?;
     let name = name(argument);
     if let Some(why) = std::error::Error::source(error).map(ToString::to_string) {
-        return Some(match why.contains(", found ") || why.contains(&format!("'{value}'")) {
-            true => format!("{name}: {why}"),
-            false => format!("{name}: '{}': {why}", value.escape_debug()),
+        return Some(if why.contains(", found ") || why.contains(&format!("'{value}'")) {
+            format!("{name}: {why}")
+        } else {
+            format!("{name}: '{}': {why}", value.escape_debug())
         });
     }
-    let found = match value.is_empty() {
-        true => "nothing".to_owned(),
-        false => format!("'{}'", value.escape_debug()),
-    };
+    let found =
+        if value.is_empty() { "nothing".to_owned() } else { format!("'{}'", value.escape_debug()) };
     let known = texts(error, ContextKind::ValidValue);
     let known: Vec<String> = known.iter().map(|value| format!("'{value}'")).collect();
     let expected = match plain(argument).split_once(' ') {

@@ -15,9 +15,10 @@ fn deliver(client: &mut Client, n: usize) -> String {
     let is_third = n.is_multiple_of(3);
     let to = if is_third { "bob@mail.example.com" } else { "ann@example.org" };
     let kind = if is_third { "multipart/mixed; boundary=b" } else { "text/plain" };
-    let body = match is_third {
-        true => "--b\r\nContent-Disposition: attachment; filename=bill.pdf\r\n\r\nx\r\n--b--\r\n",
-        false => "Dear Ann, thank you!\r\n",
+    let body = if is_third {
+        "--b\r\nContent-Disposition: attachment; filename=bill.pdf\r\n\r\nx\r\n--b--\r\n"
+    } else {
+        "Dear Ann, thank you!\r\n"
     };
     let wire = format!(
         "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= {n}\r\nMessage-ID: <{n}@example.org>\r\n\

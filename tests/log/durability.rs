@@ -39,9 +39,10 @@ fn gated() -> (FlushCall, Receiver<()>, Sender<bool>) {
     let (word, words) = unbounded();
     let call = FlushCall::new(move |file| {
         begun.send(()).unwrap();
-        match words.recv_timeout(PATIENCE).expect("a verdict for each flush") {
-            true => file.sync_data(),
-            false => Err(std::io::Error::other("the disk is gone")),
+        if words.recv_timeout(PATIENCE).expect("a verdict for each flush") {
+            file.sync_data()
+        } else {
+            Err(std::io::Error::other("the disk is gone"))
         }
     });
     (call, begins, word)

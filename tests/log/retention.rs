@@ -283,10 +283,7 @@ proptest! {
                 bench = open(dir.path(), settings.clone());
             }
             let bytes = payload(n as u8, *size);
-            let id = match *size > 60_000 {
-                true => reserved(&mut bench, b"e", &bytes, bytes.len() as u64),
-                false => bench.append(b"e", &bytes),
-            };
+            let id = if *size > 60_000 { reserved(&mut bench, b"e", &bytes, bytes.len() as u64) } else { bench.append(b"e", &bytes) };
             written.insert(id, bytes);
             newest = Some(id);
         }

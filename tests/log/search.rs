@@ -484,9 +484,10 @@ fn damage(data: &Path, place: u64, is_slot: bool) -> MessageId {
     let path = data.join(format!("segments/{:08}.seg", slot.id().segment));
     let mut bytes = fs::read(&path).unwrap();
     // Slots grow down from the end of the file, 64 octets each.
-    let at = match is_slot {
-        true => bytes.len() - 64 * (slot.id().slot as usize + 1) + 20,
-        false => slot.record_offset() as usize + slot.envelope_bytes() as usize,
+    let at = if is_slot {
+        bytes.len() - 64 * (slot.id().slot as usize + 1) + 20
+    } else {
+        slot.record_offset() as usize + slot.envelope_bytes() as usize
     };
     bytes[at] ^= 1;
     fs::write(&path, bytes).unwrap();

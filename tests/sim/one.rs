@@ -62,9 +62,10 @@ impl One {
         // The smallest buffer the kernel allows, about 4.6 KB.
         socket2::SockRef::from(&theirs).set_send_buffer_size(1).unwrap();
         sink.wake(Duration::from_millis(1));
-        let place = match is_proxied {
-            true => sink.connect_with(theirs, Beginning::Proxy).unwrap(),
-            false => sink.connect(theirs, Protocol::Smtp).unwrap(),
+        let place = if is_proxied {
+            sink.connect_with(theirs, Beginning::Proxy).unwrap()
+        } else {
+            sink.connect(theirs, Protocol::Smtp).unwrap()
         };
         sink.round();
         One { sink: Some(sink), client, place, now_ms: 1, folder }

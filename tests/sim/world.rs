@@ -217,9 +217,8 @@ impl World {
 
     fn start(&mut self) {
         let (fails, most) = (self.flush_fails.clone(), self.space.clone());
-        let flush = FlushCall::new(move |_| match fails.load(Ordering::Relaxed) {
-            true => Err(io::Error::other("made up")),
-            false => Ok(()),
+        let flush = FlushCall::new(move |_| {
+            if fails.load(Ordering::Relaxed) { Err(io::Error::other("made up")) } else { Ok(()) }
         });
         let (config, is_tight) = (self.config(), self.has(Fault::FewBuffers));
         let settings = LogSettings {

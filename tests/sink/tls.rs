@@ -334,9 +334,10 @@ fn close_notify_is_sent_in_reply_to_close_notify_and_to_quit() {
     for says_quit in [true, false] {
         let mut client = sink.connect_with(Beginning::Tls);
         client.handshake(Pieces::Whole).unwrap();
-        match says_quit {
-            true => client.send(b"QUIT\r\n"),
-            false => client.close_tls(),
+        if says_quit {
+            client.send(b"QUIT\r\n")
+        } else {
+            client.close_tls()
         }
         assert!(client.has_heard_close_notify(), "QUIT: {says_quit}");
         assert!(client.leave().closed);

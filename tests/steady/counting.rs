@@ -103,12 +103,13 @@ mod copies {
     unsafe extern "C" fn memmove(to: *mut u8, from: *const u8, octets: usize) -> *mut u8 {
         note(octets);
         let is_behind = (to as usize).wrapping_sub(from as usize) < octets;
-        match is_behind {
+        if is_behind {
             // SAFETY: the caller owns `octets` at both places, and each is read before it is
             // written over.
-            false => unsafe { forward(to, from, octets) },
+            unsafe { backward(to, from, octets) }
+        } else {
             // SAFETY: the same.
-            true => unsafe { backward(to, from, octets) },
+            unsafe { forward(to, from, octets) }
         }
         to
     }

@@ -32,9 +32,10 @@ impl ContentCheck {
         let end = memchr::memmem::find(message, b"\r\n\r\n").map_or(message.len(), |at| at + 4);
         let found = format!("{:08x}", crc32_iscsi(&message[end..]));
         let field = String::from_utf8_lossy(&field.unfolded()).into_owned();
-        match field.eq_ignore_ascii_case(&found) {
-            true => ContentCheck::Same,
-            false => ContentCheck::Changed { found, field },
+        if field.eq_ignore_ascii_case(&found) {
+            ContentCheck::Same
+        } else {
+            ContentCheck::Changed { found, field }
         }
     }
 }

@@ -92,9 +92,8 @@ impl KeyRule {
         each: &mut dyn FnMut(&Key),
     ) -> u64 {
         let mut without = 0;
-        let mut take = |octets: Option<&[u8]>| match octets.is_some_and(|it| self.set(it, key)) {
-            true => each(key),
-            false => without += 1,
+        let mut take = |octets: Option<&[u8]>| {
+            if octets.is_some_and(|it| self.set(it, key)) { each(key) } else { without += 1 }
         };
         match &self.source {
             KeySource::Recipient => {
@@ -156,9 +155,10 @@ impl KeyRule {
             return Err(AddressFault::Invisible.into());
         }
         key.text.clear();
-        match must_be_address {
-            true => push_canonical(cell, self.folding, &mut key.text)?,
-            false => self.push_text(cell, &mut key.text),
+        if must_be_address {
+            push_canonical(cell, self.folding, &mut key.text)?
+        } else {
+            self.push_text(cell, &mut key.text)
         }
         key.set_hash();
         Ok(())

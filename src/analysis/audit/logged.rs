@@ -117,9 +117,10 @@ pub fn read_logs(
                     watch(bytes_before + done);
                 }
             }
-            match failed.is_some() || stop.load(Ordering::Relaxed) {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
+            if failed.is_some() || stop.load(Ordering::Relaxed) {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
             }
         })?;
         if let Some(error) = failed {

@@ -136,9 +136,10 @@ impl Claim {
             // Any of the other candidates may have been the limit.
             return Err(ClaimFailure::Undecided { because: verdict_sentence(verdict) });
         }
-        match self.op.holds_of_verdicts(found, wanted) {
-            true => Ok(()),
-            false => Err(ClaimFailure::Verdict(found)),
+        if self.op.holds_of_verdicts(found, wanted) {
+            Ok(())
+        } else {
+            Err(ClaimFailure::Verdict(found))
         }
     }
 }

@@ -40,9 +40,10 @@ pub fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<CheckedClaim> {
     let failure = |claim: &Claim| match gathered.missing_messages() {
         _ if let Some(damage) = damage => Some(ClaimFailure::Damaged(damage.clone())),
         Some(lacking) if !claim.is_about_not_recorded() && fails(claim) => {
-            Some(match is_strict(claim) {
-                true => EvidenceGap::Unrecorded(lacking).into(),
-                false => ClaimFailure::NotRecorded { unrecorded: lacking },
+            Some(if is_strict(claim) {
+                EvidenceGap::Unrecorded(lacking).into()
+            } else {
+                ClaimFailure::NotRecorded { unrecorded: lacking }
             })
         }
         _ => claim.check(evidence).err(),

@@ -39,9 +39,10 @@ fn ensure_comparable(a: &ComparedRun, b: &ComparedRun) -> Result<(), NotComparab
         return Err(NotComparable::DifferentKinds(a.kind, b.kind));
     }
     let shared = a.measures.shared_seconds(&b.measures);
-    match shared > 0 && shared == a.measures.seconds() && shared == b.measures.seconds() {
-        true => Err(NotComparable::Same(a.name.clone(), b.name.clone())),
-        false => Ok(()),
+    if shared > 0 && shared == a.measures.seconds() && shared == b.measures.seconds() {
+        Err(NotComparable::Same(a.name.clone(), b.name.clone()))
+    } else {
+        Ok(())
     }
 }
 

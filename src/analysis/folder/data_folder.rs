@@ -12,11 +12,14 @@ fn has(path: &Path, part: &str) -> bool {
 /// Checks that `path` is a folder with segments or statistics. Errors: it is not.
 pub fn ensure_data_folder(path: &Path) -> Result<(), AnalysisError> {
     let owned = || path.to_owned();
-    match () {
-        () if has(path, "segments") || has(path, "stats") => Ok(()),
-        () if path.is_dir() => Err(AnalysisError::Foreign(owned())),
-        () if path.exists() => Err(AnalysisError::File(owned())),
-        () => Err(AnalysisError::NoFolder(owned())),
+    if has(path, "segments") || has(path, "stats") {
+        Ok(())
+    } else if path.is_dir() {
+        Err(AnalysisError::Foreign(owned()))
+    } else if path.exists() {
+        Err(AnalysisError::File(owned()))
+    } else {
+        Err(AnalysisError::NoFolder(owned()))
     }
 }
 

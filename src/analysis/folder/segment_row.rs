@@ -52,9 +52,10 @@ impl SegmentRow {
         let (identity, totals) = (&summary.identity, &summary.totals);
         let is_open = summary.state == State::Open;
         let slots = summary.published.slots;
-        let records = match is_open {
-            true => record_bytes(folder, identity.number, report),
-            false => totals.records_end.saturating_sub(totals.hole_bytes + HEADER_BYTES),
+        let records = if is_open {
+            record_bytes(folder, identity.number, report)
+        } else {
+            totals.records_end.saturating_sub(totals.hole_bytes + HEADER_BYTES)
         };
         let time = |ns| (slots > 0).then(|| rfc3339(ns));
         SegmentRow {

@@ -198,10 +198,8 @@ impl Groups {
         named.sort_unstable_by(|a, b| (b.1.messages, &a.0).cmp(&(a.1.messages, &b.0)));
         let rest = named.split_off(shown.min(named.len()));
         let most = rest.first().map_or(0, |(_, group)| group.messages);
-        let mut others = match is_closed || forgotten_max > 0 {
-            true => self.others,
-            false => GroupTally::with_times(),
-        };
+        let mut others =
+            if is_closed || forgotten_max > 0 { self.others } else { GroupTally::with_times() };
         rest.iter().for_each(|(_, group)| others.merge(group));
         let has_times = named.iter().all(|(_, group)| group.times.is_some());
         TopGroups {

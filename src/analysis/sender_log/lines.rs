@@ -75,9 +75,10 @@ impl<S: Read> Lines<S> {
             if self.fill()? == 0 {
                 let line = self.start..self.end;
                 self.start = self.end;
-                return Ok(match is_too_long {
-                    true => Some(Found::TooLong),
-                    false => (!line.is_empty()).then_some(Found::Open(line)),
+                return Ok(if is_too_long {
+                    Some(Found::TooLong)
+                } else {
+                    (!line.is_empty()).then_some(Found::Open(line))
                 });
             }
         }

@@ -29,9 +29,10 @@ pub fn run(folders: &[Folder], options: &Count, out: &mut Out) -> anyhow::Result
     let spans = during.spans(&paths)?;
     let mut counts = Vec::new();
     for (n, (folder, span)) in folders.iter().zip(&*spans).enumerate() {
-        let mut found = match during.is_all() {
-            true => MessageCounts::of_all(folder),
-            false => MessageCounts::of_span(folder, *span, &SystemClock)?,
+        let mut found = if during.is_all() {
+            MessageCounts::of_all(folder)
+        } else {
+            MessageCounts::of_span(folder, *span, &SystemClock)?
         };
         found.folder = name(folders, n);
         counts.push(found);

@@ -61,10 +61,11 @@ pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<F
         0 => {}
         n => {
             let messages = counted(n, "message that was", "messages that were");
-            match ls.rows.is_for_program() {
+            if ls.rows.is_for_program() {
                 // Reported separately, because every row is a message.
-                true => eprintln!("sinkctl: and {messages} only counted"),
-                false => writeln!(out, "and {messages} only counted")?,
+                eprintln!("sinkctl: and {messages} only counted");
+            } else {
+                writeln!(out, "and {messages} only counted")?;
             }
         }
     }

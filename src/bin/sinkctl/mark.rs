@@ -20,9 +20,10 @@ pub struct Mark {
 
 pub fn run(data: &Path, mark: &Mark, out: &mut Out) -> anyhow::Result<Finding> {
     let made = log::Runs::mark(data, &mark.text).map_err(with_place)?;
-    match mark.json {
-        true => writeln!(out, "{}", serde_json::to_string(&RunRow::of_mark(&made))?)?,
-        false => writeln!(out, "marked {}", rfc3339(made.at_ns))?,
+    if mark.json {
+        writeln!(out, "{}", serde_json::to_string(&RunRow::of_mark(&made))?)?
+    } else {
+        writeln!(out, "marked {}", rfc3339(made.at_ns))?
     }
     Ok(Finding::Done)
 }

@@ -92,9 +92,8 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
 }
 
 fn print(report: &PruneReport, out: &mut Out) -> anyhow::Result<()> {
-    let range = |(first, last): &(u32, u32)| match first == last {
-        true => first.to_string(),
-        false => format!("{first}-{last}"),
+    let range = |(first, last): &(u32, u32)| {
+        if first == last { first.to_string() } else { format!("{first}-{last}") }
     };
     let ranges: Vec<String> = report.ranges.iter().map(range).collect();
     let verb = if report.dry_run { "would drop" } else { "dropped" };

@@ -75,9 +75,10 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
         interrupted: progress.stop.load(Ordering::Relaxed),
     };
     let is_whole = report.unreadable_segments.is_empty() && !report.interrupted;
-    match reindex.json {
-        true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-        false => print(&report, out)?,
+    if reindex.json {
+        writeln!(out, "{}", serde_json::to_string(&report)?)?
+    } else {
+        print(&report, out)?
     }
     Ok(if is_whole { Finding::Done } else { Finding::PartlyDone })
 }

@@ -37,14 +37,12 @@ pub fn run(folder: &Path, reload: &Reload, out: &mut Out) -> anyhow::Result<Find
              differs (compare sinkd --version and sinkctl --version, then restart sinkd)"
         ),
     };
-    let finding = match needs_restart.is_empty() {
-        true => Finding::Done,
-        false => Finding::PartlyDone,
-    };
+    let finding = if needs_restart.is_empty() { Finding::Done } else { Finding::PartlyDone };
     let report = ReloadReport { generation, changed, needs_restart };
-    match reload.json {
-        true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-        false => print(&report, out)?,
+    if reload.json {
+        writeln!(out, "{}", serde_json::to_string(&report)?)?
+    } else {
+        print(&report, out)?
     }
     Ok(finding)
 }

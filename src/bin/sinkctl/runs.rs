@@ -22,10 +22,7 @@ pub struct Runs {
 pub fn run(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<Finding> {
     let mut lines: Vec<(UnixNs, String)> = Vec::new();
     let mut finding = Finding::Done;
-    let print = |row: &RunRow| match runs.json {
-        true => serde_json::to_string(row),
-        false => Ok(line(row)),
-    };
+    let print = |row: &RunRow| if runs.json { serde_json::to_string(row) } else { Ok(line(row)) };
     for folder in folders {
         // A folder without statistics may have runs; a missing folder is an error.
         ensure_data_folder(folder)?;

@@ -67,13 +67,12 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
         found = Matches::find(folders, query, &mut bar("messages"));
         is_cut = cut(&mut found, search);
         let is_printed_later = search.count || search.ids || found.hits.is_empty();
-        let is_given = match is_printed_later {
-            true => found.searched > 0,
-            false => {
-                let ids = found.hits.iter().map(|(n, hit)| (*n, hit.id));
-                let mut printer = RowPrinter::new(&format, out);
-                printer.print_ids(folders, ids, &mut damage, &mut |_| {})? > 0
-            }
+        let is_given = if is_printed_later {
+            found.searched > 0
+        } else {
+            let ids = found.hits.iter().map(|(n, hit)| (*n, hit.id));
+            let mut printer = RowPrinter::new(&format, out);
+            printer.print_ids(folders, ids, &mut damage, &mut |_| {})? > 0
         };
         let is_answer = is_given || found.left_out.stopped;
         Ok::<_, anyhow::Error>(if is_answer { Attempt::Answered } else { Attempt::Empty })

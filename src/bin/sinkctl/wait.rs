@@ -55,10 +55,10 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     let Waited { matching, left_out } = waited;
     let searched = report_incomplete(&left_out);
     print(&folders, wait, &matching, out)?;
-    let read = worst(folders.iter().map(|folder| match wait.new {
-        true => FolderOmissions::default().finish(folder),
-        // The search has reported the faults of the folder.
-        false => FolderOmissions::default().finish_without_faults(folder),
+    let read = worst(folders.iter().map(|folder| {
+        let omissions = FolderOmissions::default();
+        // Without --new, the search has reported the faults of the folder.
+        if wait.new { omissions.finish(folder) } else { omissions.finish_without_faults(folder) }
     }));
     let n = matching.len();
     if n as u64 == wait.count {

@@ -147,10 +147,8 @@ impl Backlog {
     pub fn return_job(&mut self, mut job: Job, result: io::Result<()>) {
         let number = job.segment.number();
         let is_complete = job.is_sealed && job.appender.end_slot() >= job.published.slots;
-        let result = result.and_then(|()| match is_complete {
-            true => job.appender.complete(),
-            false => Ok(()),
-        });
+        let result =
+            result.and_then(|()| if is_complete { job.appender.complete() } else { Ok(()) });
         let Some(progress) = self.segments.get_mut(&number) else { return };
         progress.end_slot = job.appender.end_slot();
         progress.records = job.appender.records();

@@ -296,9 +296,10 @@ impl<'a> SearchThread<'a> {
                     Continue::Enough => return,
                 }
             }
-            let answer = match self.is_during(entry.columns.received_at_ns) {
-                false => Ok(Match::NO),
-                true => self.probe.ask_entry(segment, &entry),
+            let answer = if self.is_during(entry.columns.received_at_ns) {
+                self.probe.ask_entry(segment, &entry)
+            } else {
+                Ok(Match::NO)
             };
             let hit = Hit {
                 start_count: summary.identity.start_count,
@@ -357,10 +358,7 @@ impl<'a> SearchThread<'a> {
             self.left_out.not_indexed += 1;
             return Continue::On;
         }
-        let answer = match is_during {
-            false => Ok(Match::NO),
-            true => self.probe.check(segment, &slot),
-        };
+        let answer = if is_during { self.probe.check(segment, &slot) } else { Ok(Match::NO) };
         let hit = Hit {
             start_count: summary.identity.start_count,
             received_at_ns: slot.facts().received_at_ns,

@@ -282,9 +282,10 @@ fn mark_in(
 fn clock_text(ahead_ns: i64) -> String {
     let by = Duration::from_nanos(ahead_ns.unsigned_abs());
     let by_s = by.as_secs_f64();
-    match ahead_ns < 0 {
-        true => format!("the system clock moved: it is {by_s:.3} s behind sinkd's"),
-        false => format!("the system clock moved: it is {by_s:.3} s ahead of sinkd's"),
+    if ahead_ns < 0 {
+        format!("the system clock moved: it is {by_s:.3} s behind sinkd's")
+    } else {
+        format!("the system clock moved: it is {by_s:.3} s ahead of sinkd's")
     }
 }
 

@@ -165,9 +165,10 @@ impl Catalog {
             let known = entry.known.as_ref();
             let fault = known.and_then(|known| known.fault(&entry.summary.path));
             self.faults.extend(fault.map(Arc::new));
-            let flags = match flagged.contains(number) {
-                true => flags::read(&self.path, (&entry.summary.identity).into()),
-                false => Ok(Flags::default()),
+            let flags = if flagged.contains(number) {
+                flags::read(&self.path, (&entry.summary.identity).into())
+            } else {
+                Ok(Flags::default())
             };
             let flags = flags.unwrap_or_else(|file| {
                 self.faults.push(Arc::new(SegmentError::Flags { file }));
@@ -240,14 +241,12 @@ impl Catalog {
         let missing = MessageId { segment: number, slot: 0 };
         let entry = self.entries.get(&number).or_else(|| self.departed.get(&number));
         let Some(entry) = entry else {
-            return match self.unreadable.contains_key(&number) {
-                // Opened again to get its error; it may have been repaired.
-                true => {
-                    let path = layout::segment_path(&self.path, number);
-                    Ok(Arc::new(Segment::open_in(&path, self.boot)?))
-                }
-                false => Err(ReadError::NoSuchMessage { id: missing }),
-            };
+            if !self.unreadable.contains_key(&number) {
+                return Err(ReadError::NoSuchMessage { id: missing });
+            }
+            // Opened again to get its error; it may have been repaired.
+            let path = layout::segment_path(&self.path, number);
+            return Ok(Arc::new(Segment::open_in(&path, self.boot)?));
         };
         if let Some(segment) = &entry.segment {
             return Ok(segment.clone());

@@ -140,21 +140,18 @@ fn remove_until(folder: &Folder, until_ns: UnixNs) -> Result<Removed, ReadError>
         if slot <= flags.watermark {
             continue;
         }
-        let gone = match folder.summary(of.number).is_some_and(|s| s.totals.lost_messages > 0) {
-            false => {
-                let before = flags.messages();
-                flags.raise(slot, messages);
-                flags.messages() - before
-            }
-            true => {
-                let segment = match folder.segment(of.number) {
-                    Err(ReadError::Pruned { .. }) => continue,
-                    other => other?,
-                };
-                let gone = present(&segment, &flags, slot);
-                flags.raise(slot, messages);
-                gone
-            }
+        let gone = if folder.summary(of.number).is_some_and(|s| s.totals.lost_messages > 0) {
+            let segment = match folder.segment(of.number) {
+                Err(ReadError::Pruned { .. }) => continue,
+                other => other?,
+            };
+            let gone = present(&segment, &flags, slot);
+            flags.raise(slot, messages);
+            gone
+        } else {
+            let before = flags.messages();
+            flags.raise(slot, messages);
+            flags.messages() - before
         };
         flags::store(folder.path(), of, &flags).map_err(io_error)?;
         done.messages += gone;

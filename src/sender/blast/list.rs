@@ -140,21 +140,21 @@ impl List {
             if row.trim_ascii().is_empty() {
                 continue;
             }
-            let added = match std::mem::take(&mut is_first) && !row.contains(&b'@') {
-                true => {
-                    form = RowForm::Csv;
-                    list.set_names(row)
-                }
-                false => list.add_row(row, form),
+            let added = if std::mem::take(&mut is_first) && !row.contains(&b'@') {
+                form = RowForm::Csv;
+                list.set_names(row)
+            } else {
+                list.add_row(row, form)
             };
             if let Err(reason) = added {
                 bad.add(line, reason);
             }
         }
         let list = bad.none_or(list).map_err(RecipientListError::Rows)?;
-        match list.ends.is_empty() {
-            true => Err(RecipientListError::Empty { file: file.to_owned() }),
-            false => Ok(list),
+        if list.ends.is_empty() {
+            Err(RecipientListError::Empty { file: file.to_owned() })
+        } else {
+            Ok(list)
         }
     }
 

@@ -19,9 +19,10 @@ impl MessageDate {
     pub fn new(text: impl Into<String>) -> Result<MessageDate, NotADate> {
         let text = text.into();
         let is_printable = text.bytes().all(|octet| matches!(octet, b' '..=b'~'));
-        match (1..=DATE_BYTES_MAX).contains(&text.len()) && is_printable {
-            true => Ok(MessageDate(text)),
-            false => Err(NotADate(text)),
+        if (1..=DATE_BYTES_MAX).contains(&text.len()) && is_printable {
+            Ok(MessageDate(text))
+        } else {
+            Err(NotADate(text))
         }
     }
 

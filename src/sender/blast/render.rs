@@ -125,9 +125,10 @@ impl Rendering {
         self.append(&self.fields, &mut values, &mut mail.head);
         let start = mail.head.len();
         self.append(&self.body, &mut values, &mut mail.head);
-        let checksum = match self.body.pieces.is_empty() {
-            true => self.tail_checksum,
-            false => Front::of(&mail.head[start..]).before(self.tail_checksum, self.tail_bytes),
+        let checksum = if self.body.pieces.is_empty() {
+            self.tail_checksum
+        } else {
+            Front::of(&mail.head[start..]).before(self.tail_checksum, self.tail_bytes)
         };
         self.head.write_checksum(hex(checksum), &mut mail.head);
         mail.body = tail.clone();

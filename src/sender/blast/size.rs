@@ -82,9 +82,10 @@ impl Sizes {
         if let Some(range) = text.strip_prefix("uniform:") {
             let (low, high) = range.split_once('-').ok_or_else(syntax)?;
             let (low, high) = (size(low)?, size(high)?);
-            return match low <= high {
-                true => Ok(Sizes::Uniform { low, high }),
-                false => Err(SizeError::Order(range.to_owned())),
+            return if low <= high {
+                Ok(Sizes::Uniform { low, high })
+            } else {
+                Err(SizeError::Order(range.to_owned()))
             };
         }
         if let Some(pair) = text.strip_prefix("lognormal:") {
@@ -149,9 +150,10 @@ fn choices(text: &str, size: impl Fn(&str) -> Result<u64, SizeError>) -> Result<
         choices.push((size(bytes)?, weight.ok_or_else(wrong)?));
     }
     let is_drawn = choices.iter().any(|(_, weight)| *weight > 0);
-    match is_drawn && choices.len() <= CHOICES_MAX {
-        true => Ok(Sizes::Choices(choices)),
-        false => Err(wrong()),
+    if is_drawn && choices.len() <= CHOICES_MAX {
+        Ok(Sizes::Choices(choices))
+    } else {
+        Err(wrong())
     }
 }
 

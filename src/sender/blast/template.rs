@@ -209,9 +209,10 @@ impl TemplateParser<'_> {
         }
         out.push_text(rest);
         out.push_text(b"\r\n");
-        match bytes + rest.len() <= LINE_BYTES_MAX {
-            true => Ok(()),
-            false => Err(self.error(1, TemplateFault::LongLine)),
+        if bytes + rest.len() <= LINE_BYTES_MAX {
+            Ok(())
+        } else {
+            Err(self.error(1, TemplateFault::LongLine))
         }
     }
 

@@ -83,12 +83,16 @@ impl TargetConn {
     #[inline(always)]
     pub fn readiness(&self) -> Readiness {
         let session = &self.session;
-        match () {
-            () if session.is_exhausted() => Readiness::Exhausted,
-            () if session.can_start() => Readiness::Ready,
-            () if !session.is_open() => Readiness::Opening,
-            () if session.is_quitting() => Readiness::Ending,
-            () => Readiness::Busy,
+        if session.is_exhausted() {
+            Readiness::Exhausted
+        } else if session.can_start() {
+            Readiness::Ready
+        } else if !session.is_open() {
+            Readiness::Opening
+        } else if session.is_quitting() {
+            Readiness::Ending
+        } else {
+            Readiness::Busy
         }
     }
 
@@ -224,9 +228,10 @@ impl TargetConn {
 
     /// Returns how the connection ended if the target closed the socket below TLS.
     fn end_without_close_notify(&self) -> ConnectionEnd {
-        match self.is_handshaking() {
-            true => Failure::CutOff.into(),
-            false => ConnectionEnd::Failed(ConnectionFailure::NoCloseNotify),
+        if self.is_handshaking() {
+            Failure::CutOff.into()
+        } else {
+            ConnectionEnd::Failed(ConnectionFailure::NoCloseNotify)
         }
     }
 
@@ -247,12 +252,11 @@ impl TargetConn {
     /// Completes the handshake: the session begins, or starts over.
     fn secured(&mut self, end: HandshakeEnd, ledger: &mut SendLedger) -> Result<(), ConnectionEnd> {
         ledger.secured(end.started_us, end.version, end.kind);
-        match self.session.wants_handshake() {
-            true => {
-                self.session.lend(&mut ledger.buffers.write);
-                self.session.secured();
-            }
-            false => self.session.connected(ledger.now_us()),
+        if self.session.wants_handshake() {
+            self.session.lend(&mut ledger.buffers.write);
+            self.session.secured();
+        } else {
+            self.session.connected(ledger.now_us())
         }
         self.feed(&end.early, ledger)
     }
@@ -285,10 +289,8 @@ impl TargetConn {
             if written > TURN_BYTES_MAX {
                 return Ok(TurnNeeds::Again);
             }
-            let result = match self.pieces < SLICES_FEW {
-                true => self.write_few(),
-                false => self.write_many(),
-            };
+            let result =
+                if self.pieces < SLICES_FEW { self.write_few() } else { self.write_many() };
             match self.progress(result)? {
                 SocketProgress::Octets(octets) => {
                     written += octets;

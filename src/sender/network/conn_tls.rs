@@ -216,9 +216,10 @@ impl TargetTls {
                 push(records, &room.joined, &mut self.sealed, &mut self.records)?;
                 room.joined.clear();
             }
-            match piece.len() > CONTENT_BYTES_MAX {
-                true => push(records, piece, &mut self.sealed, &mut self.records)?,
-                false => room.joined.extend_from_slice(piece),
+            if piece.len() > CONTENT_BYTES_MAX {
+                push(records, piece, &mut self.sealed, &mut self.records)?
+            } else {
+                room.joined.extend_from_slice(piece)
             }
         }
         push(records, &room.joined, &mut self.sealed, &mut self.records)?;

@@ -60,10 +60,7 @@ pub enum TargetError {
 
 /// Formats a host with its address, or only the address if the host was named by it.
 fn named(host: &str, address: IpAddr) -> String {
-    match host.parse() == Ok(address) {
-        true => host.to_owned(),
-        false => format!("{host} ({address})"),
-    }
+    if host.parse() == Ok(address) { host.to_owned() } else { format!("{host} ({address})") }
 }
 
 /// Checks that all addresses are allowed.

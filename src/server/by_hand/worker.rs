@@ -129,9 +129,10 @@ impl WorkerByHand {
         self.accept_all();
         self.table.round();
         let sees_stop = self.table.state.stop().stage() > self.table.stage();
-        match sees_stop && self.table.stage() == StopStage::Running {
-            true => shared.while_closing(|| self.intake.end_round(&mut self.table)),
-            false => self.intake.end_round(&mut self.table),
+        if sees_stop && self.table.stage() == StopStage::Running {
+            shared.while_closing(|| self.intake.end_round(&mut self.table))
+        } else {
+            self.intake.end_round(&mut self.table)
         }
         self.table.end_round(now_ns);
     }

@@ -74,9 +74,10 @@ impl Waits {
 
     /// Lets the connection continue now if it waits for the log.
     pub fn log_may_have_room(self) -> Waits {
-        match self.is_for_log() {
-            true => Waits::Turn { after_log_since_ms: self.log_since_ms() },
-            false => self,
+        if self.is_for_log() {
+            Waits::Turn { after_log_since_ms: self.log_since_ms() }
+        } else {
+            self
         }
     }
 

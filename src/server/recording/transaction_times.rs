@@ -35,10 +35,7 @@ impl TransactionTimes {
     #[inline]
     pub fn end_turn(&mut self, wake_us: u64) {
         for &began_us in &self.of_turn {
-            match began_us == wake_us {
-                true => self.short += 1,
-                false => self.of_round.push(began_us),
-            }
+            if began_us == wake_us { self.short += 1 } else { self.of_round.push(began_us) }
         }
         self.of_turn.clear();
     }

@@ -447,10 +447,7 @@ mod tests {
                         (*since, *tick) = (now, wakes / TICK_US);
                     }
                     *state = to;
-                    match is_served {
-                        true => time.served(&mut conns[who], to),
-                        false => time.move_to(&mut conns[who], to),
-                    }
+                    if is_served { time.served(&mut conns[who], to) } else { time.move_to(&mut conns[who], to) }
                 }
                 time.end_round(now);
                 if is_taken {

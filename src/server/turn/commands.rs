@@ -67,9 +67,10 @@ fn command(
     follow_transactions(conn, worker);
     if conn.transcript.is_some() {
         let lines = &input.unread()[..octets];
-        match is_secret {
-            true => transcribe_secret(conn, worker, lines),
-            false => transcribe(conn, worker, lines, step),
+        if is_secret {
+            transcribe_secret(conn, worker, lines)
+        } else {
+            transcribe(conn, worker, lines, step)
         }
     }
     input.consume(octets);

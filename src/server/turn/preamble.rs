@@ -47,9 +47,10 @@ pub(crate) fn read_header(
 /// listens, or it was cut off.
 #[cold]
 pub(crate) fn end_of_preamble(conn: &Conn, worker: &mut WorkerContext, input: &Input) {
-    match input.is_empty() {
-        true => worker.ledger.measurements.identified(conn),
-        false => worker.refuse_as_proxy(conn.client, "its header was cut off"),
+    if input.is_empty() {
+        worker.ledger.measurements.identified(conn)
+    } else {
+        worker.refuse_as_proxy(conn.client, "its header was cut off")
     }
 }
 

@@ -68,10 +68,11 @@ impl WorkerState {
         self.lend(conn, |conn, worker| {
             worker.tls_failed(conn.client, Failure::TimedOut);
             let is_silent = matches!(&conn.flow, Flow::Handshake(it) if !it.has_input);
-            match is_silent && conn.session.begins_with_tls() {
+            if is_silent && conn.session.begins_with_tls() {
                 // The client may be waiting for a greeting.
-                true => answer_in_plain_text(conn, worker),
-                false => TurnEnd::Closed,
+                answer_in_plain_text(conn, worker)
+            } else {
+                TurnEnd::Closed
             }
         })
     }

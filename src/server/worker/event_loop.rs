@@ -195,9 +195,10 @@ impl Worker {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        match self.table.state.measurements().has_active_connections() {
-            true => Some(wait_ms.map_or(WATCHED_MS, |wait_ms| wait_ms.min(WATCHED_MS))),
-            false => wait_ms,
+        if self.table.state.measurements().has_active_connections() {
+            Some(wait_ms.map_or(WATCHED_MS, |wait_ms| wait_ms.min(WATCHED_MS)))
+        } else {
+            wait_ms
         }
     }
 

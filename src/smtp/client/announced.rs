@@ -70,11 +70,12 @@ impl Announced {
         if parameter.eq_ignore_ascii_case(b"BODY=BINARYMIME") {
             return self.binary_mime && self.chunking;
         }
-        match () {
-            () if is(b"BODY") => self.eight_bit_mime,
-            () if is(b"SMTPUTF8") => self.smtputf8,
-            () if is(b"RET") || is(b"ENVID") || is(b"NOTIFY") || is(b"ORCPT") => self.dsn,
-            () => false,
+        if is(b"BODY") {
+            self.eight_bit_mime
+        } else if is(b"SMTPUTF8") {
+            self.smtputf8
+        } else {
+            self.dsn && [&b"RET"[..], b"ENVID", b"NOTIFY", b"ORCPT"].into_iter().any(is)
         }
     }
 }

@@ -69,9 +69,10 @@ impl SessionStage {
 
     /// Ends the session because of `fault`. A later fault replaces an earlier one.
     pub fn fail(&mut self, fault: SessionFault) {
-        let failed_in = match self.was_opened() {
-            true => FailedIn::OpenSession,
-            false => FailedIn::Opening(self.refusal()),
+        let failed_in = if self.was_opened() {
+            FailedIn::OpenSession
+        } else {
+            FailedIn::Opening(self.refusal())
         };
         *self = SessionStage::Failed(SessionFailure { fault, failed_in });
     }

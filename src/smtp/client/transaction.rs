@@ -179,9 +179,10 @@ impl<T> ClientTransaction<T> {
         if code.is_positive() {
             return;
         }
-        self.mail_reply = match remnant.refuses_mail() && code.number() == 503 {
-            true => MailReply::FailedByEarlier,
-            false => MailReply::Refused,
+        self.mail_reply = if remnant.refuses_mail() && code.number() == 503 {
+            MailReply::FailedByEarlier
+        } else {
+            MailReply::Refused
         };
         self.decide(code);
         if self.has_more_commands() {

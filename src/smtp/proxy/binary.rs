@@ -156,8 +156,9 @@ fn check(before: &[u8], crc: [u8; 4], after: &[u8]) -> Result<(), ProxyError> {
     digest.update(before);
     digest.update(&[0; 4]);
     digest.update(after);
-    match digest.finalize() == u64::from(u32::from_be_bytes(crc)) {
-        true => Ok(()),
-        false => Err(ProxyError::Checksum),
+    if digest.finalize() == u64::from(u32::from_be_bytes(crc)) {
+        Ok(())
+    } else {
+        Err(ProxyError::Checksum)
     }
 }

@@ -31,19 +31,17 @@ impl Session {
     /// Returns the reply to MAIL before a required AUTH.
     #[cold]
     pub(super) fn auth_first(&self) -> &'static Reply {
-        match self.auth_waits_for_tls() {
-            true => self.starttls_first(),
-            false => &reply::AUTH_REQUIRED,
-        }
+        if self.auth_waits_for_tls() { self.starttls_first() } else { &reply::AUTH_REQUIRED }
     }
 
     /// Returns the maximum length of the line at the beginning of `rest`. AUTH must be offered.
     #[cold]
     pub(super) fn auth_line_bytes_max(&self, rest: &[u8]) -> usize {
         let commands_max = self.policy.options().limits.command_line_bytes_max;
-        match self.is_authenticating() || grammar::is_auth(rest) {
-            true => commands_max.max(sasl::LINE_BYTES_MAX),
-            false => commands_max,
+        if self.is_authenticating() || grammar::is_auth(rest) {
+            commands_max.max(sasl::LINE_BYTES_MAX)
+        } else {
+            commands_max
         }
     }
 

@@ -217,9 +217,10 @@ impl Session {
                 return (consumed, Step::NeedInput);
             }
             self.update_policy(workspace);
-            let line_bytes_max = match self.policy.options().auth.is_some() {
-                true => self.auth_line_bytes_max(rest),
-                false => self.policy.options().limits.command_line_bytes_max,
+            let line_bytes_max = if self.policy.options().auth.is_some() {
+                self.auth_line_bytes_max(rest)
+            } else {
+                self.policy.options().limits.command_line_bytes_max
             };
             let Some(line_bytes) = find_line(&rest[..rest.len().min(line_bytes_max)]) else {
                 if self.is_tls_hello(rest) {

@@ -56,10 +56,7 @@ impl Session {
     /// Appends a reply, with its enhanced code if ENHANCEDSTATUSCODES was announced.
     #[inline]
     fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
-        match self.has_codes() {
-            true => reply.encode(out),
-            false => reply.encode_without_code(out),
-        }
+        if self.has_codes() { reply.encode(out) } else { reply.encode_without_code(out) }
     }
 
     #[inline]

@@ -111,9 +111,10 @@ fn read_on(path: &Path, offset: &mut u64) -> io::Result<String> {
     *offset = first + behind as u64;
     bytes.truncate(behind);
     // The start is within a line, unless everything before it has been read.
-    let skip = match first == from {
-        true => 0,
-        false => bytes.iter().position(|octet| *octet == b'\n').map_or(0, |at| at + 1),
+    let skip = if first == from {
+        0
+    } else {
+        bytes.iter().position(|octet| *octet == b'\n').map_or(0, |at| at + 1)
     };
     Ok(String::from_utf8_lossy(&bytes[skip..]).into_owned())
 }

@@ -199,9 +199,10 @@ impl Budget {
 
     /// Returns the time in which payload arrived, by what limited it.
     pub fn payload_time(&self) -> PayloadTime {
-        let (network_us, sender_us) = match self.bytes_per_s >= FAST_BYTES_PER_S {
-            true => (0.0, self.transfer_us + self.transfer_local_us),
-            false => (self.transfer_us, self.transfer_local_us),
+        let (network_us, sender_us) = if self.bytes_per_s >= FAST_BYTES_PER_S {
+            (0.0, self.transfer_us + self.transfer_local_us)
+        } else {
+            (self.transfer_us, self.transfer_local_us)
         };
         PayloadTime { network_us, sender_us }
     }

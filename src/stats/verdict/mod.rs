@@ -68,9 +68,10 @@ impl Verdict {
             headroom.messages_per_s = None;
         }
         let shares = budget.shares();
-        let evidence = match history.is_of_sender() {
-            true => decide_for_sender(&budget, &headroom),
-            false => decide(&budget, &headroom),
+        let evidence = if history.is_of_sender() {
+            decide_for_sender(&budget, &headroom)
+        } else {
+            decide(&budget, &headroom)
         };
         Verdict {
             evidence,

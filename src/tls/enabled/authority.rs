@@ -145,9 +145,10 @@ impl Authority {
         let is_ours = parse(&signed).is_ok_and(|leaf| {
             parse(&self.certificate).is_ok_and(|ca| leaf.issuer().as_raw() == ca.subject().as_raw())
         });
-        match is_ours {
-            true => Ok(signed),
-            false => Err(AuthorityError("expected a CA that sinkd made, found another".into())),
+        if is_ours {
+            Ok(signed)
+        } else {
+            Err(AuthorityError("expected a CA that sinkd made, found another".into()))
         }
     }
 }

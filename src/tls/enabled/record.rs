@@ -146,9 +146,10 @@ impl Records {
             _ => return Err(Failure::Unexpected),
         }
         self.empty_records += 1;
-        match self.empty_records > EMPTY_RECORDS_MAX {
-            true => Err(Failure::Unexpected),
-            false => Ok(Opened::Nothing { octets }),
+        if self.empty_records > EMPTY_RECORDS_MAX {
+            Err(Failure::Unexpected)
+        } else {
+            Ok(Opened::Nothing { octets })
         }
     }
 
@@ -263,11 +264,8 @@ impl Records {
                 _ => return Err(Failure::Unexpected),
             }
         }
-        match messages.is_empty() {
-            true => Ok(()),
-            // A message must not be split, as the longest fits into a record.
-            false => Err(Failure::Unexpected),
-        }
+        // A message must not be split, as the longest fits into a record.
+        if messages.is_empty() { Ok(()) } else { Err(Failure::Unexpected) }
     }
 }
 

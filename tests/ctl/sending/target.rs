@@ -144,9 +144,10 @@ impl ServedConnection {
             if reader.read_until(b'\n', &mut line)? == 0 {
                 return Err(std::io::ErrorKind::UnexpectedEof.into());
             }
-            let is_end = match self.behavior.is_careless {
-                true => line == b".\n" || line == b".\r\n",
-                false => line == b".\r\n" && (content.is_empty() || content.ends_with(b"\r\n")),
+            let is_end = if self.behavior.is_careless {
+                line == b".\n" || line == b".\r\n"
+            } else {
+                line == b".\r\n" && (content.is_empty() || content.ends_with(b"\r\n"))
             };
             if is_end {
                 return Ok(content);

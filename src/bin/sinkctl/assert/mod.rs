@@ -78,9 +78,10 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     let checked = check(claims, &evidence);
     for one in &checked {
         let left_out = left_out(one, &evidence);
-        match assert.json {
-            true => writeln!(out, "{}", serde_json::to_string(&ClaimRow::new(one, left_out))?)?,
-            false => writeln!(out, "{}", line(one, left_out))?,
+        if assert.json {
+            writeln!(out, "{}", serde_json::to_string(&ClaimRow::new(one, left_out))?)?
+        } else {
+            writeln!(out, "{}", line(one, left_out))?
         }
     }
     if let Some(path) = &assert.junit {

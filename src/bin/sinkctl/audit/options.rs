@@ -181,18 +181,12 @@ impl Audit {
     pub fn message_rule(&self) -> anyhow::Result<MessageRule> {
         Ok(MessageRule {
             key: self.key_rule()?,
-            content: match self.check_content {
-                true => ContentRule::Checked,
-                false => ContentRule::Ignored,
-            },
+            content: if self.check_content { ContentRule::Checked } else { ContentRule::Ignored },
             late: self.late_after.zip(self.sent.sent_field.as_ref()).map(|(after, field)| {
                 let after_us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
                 LateRule { field: field.clone(), after_us }
             }),
-            log: match self.sender_logs.is_empty() {
-                true => LogRule::Without,
-                false => LogRule::Joined,
-            },
+            log: if self.sender_logs.is_empty() { LogRule::Without } else { LogRule::Joined },
         })
     }
 

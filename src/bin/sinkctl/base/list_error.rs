@@ -22,10 +22,7 @@ impl Error for NamedRows {
 
 /// Returns the error of a list, so that [`text_of`] knows whether its message has lines about rows.
 pub fn list_error(error: impl ListError + Send + Sync + 'static) -> anyhow::Error {
-    match error.names_rows() {
-        true => NamedRows(Box::new(error)).into(),
-        false => error.into(),
-    }
+    if error.names_rows() { NamedRows(Box::new(error)).into() } else { error.into() }
 }
 
 /// Returns the text of an error with its causes. Each line about a bad row begins with the name of

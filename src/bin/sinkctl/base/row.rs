@@ -197,10 +197,8 @@ fn envelope_line(row: &EnvelopeRow) -> String {
         [first, rest @ ..] => format!("{first} (+{})", rest.len()),
     };
     let from = if row.mail_from.is_empty() { "<>" } else { &row.mail_from };
-    let flags = match row.flags.is_empty() {
-        true => String::new(),
-        false => format!("  [{}]", row.flags.join(", ")),
-    };
+    let flags =
+        if row.flags.is_empty() { String::new() } else { format!("  [{}]", row.flags.join(", ")) };
     // Milliseconds are precise enough for text.
     let at = format!("{}Z", &row.received_at[..23.min(row.received_at.len() - 1)]);
     format!("{:<10} {at} {:>9}  {from} -> {to}{flags}", row.id, row.size)

@@ -123,9 +123,10 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
         ca: row(path, ca),
         generated,
     };
-    match cert.json {
-        true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
-        false => print(&report, method, out)?,
+    if cert.json {
+        writeln!(out, "{}", serde_json::to_string(&report)?)?
+    } else {
+        print(&report, method, out)?
     }
     Ok(finding)
 }

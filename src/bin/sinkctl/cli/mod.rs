@@ -162,9 +162,10 @@ impl Cli {
 /// Returns the flag `--data` for a command.
 fn data_of(command: &str, data: Arg) -> Arg {
     let data = data.hide(NO_FOLDER.contains(&command));
-    match SEVERAL_FOLDERS.contains(&command) {
-        true => data.help("Data folder [env: SINKD_DATA]. May be repeated"),
-        false => data,
+    if SEVERAL_FOLDERS.contains(&command) {
+        data.help("Data folder [env: SINKD_DATA]. May be repeated")
+    } else {
+        data
     }
 }
 

@@ -12,9 +12,10 @@ pub enum ChangeFormat {
 impl ChangeFormat {
     /// Chooses percent if all ratios are between 0.5 and 2.
     pub fn of(ratios: &[f64]) -> ChangeFormat {
-        match ratios.iter().all(|ratio| (0.5..2.0).contains(ratio)) {
-            true => ChangeFormat::Percent,
-            false => ChangeFormat::Factor,
+        if ratios.iter().all(|ratio| (0.5..2.0).contains(ratio)) {
+            ChangeFormat::Percent
+        } else {
+            ChangeFormat::Factor
         }
     }
 

@@ -32,9 +32,10 @@ pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Res
     for warning in &compared.warnings {
         eprintln!("sinkctl: {warning}");
     }
-    match compare.json {
-        true => writeln!(out, "{}", serde_json::to_string(&compared.figures())?)?,
-        false => screen::print(&compared, out)?,
+    if compare.json {
+        writeln!(out, "{}", serde_json::to_string(&compared.figures())?)?
+    } else {
+        screen::print(&compared, out)?
     }
     let is_whole = compared.warnings.is_empty();
     let finding = if is_whole { Finding::Done } else { Finding::Incomplete };

@@ -54,9 +54,10 @@ pub fn run(folders: &[PathBuf], options: &Limits, out: &mut Out) -> anyhow::Resu
     for damage in &kept.limits.damage {
         eprintln!("sinkctl: {damage}");
     }
-    match options.json {
-        true => writeln!(out, "{}", serde_json::to_string(&kept.figures())?)?,
-        false => print::text(&kept, options.top as usize, out)?,
+    if options.json {
+        writeln!(out, "{}", serde_json::to_string(&kept.figures())?)?
+    } else {
+        print::text(&kept, options.top as usize, out)?
     }
     let recorded = match kept.gap_until_now() {
         None => Finding::Done,

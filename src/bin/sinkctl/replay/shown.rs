@@ -99,9 +99,10 @@ impl Intent<'_> {
     /// Formats the target with its address, or alone if it was named by its address.
     fn place(&self) -> String {
         let target = self.target.to_string();
-        match target.strip_prefix("lmtp:").unwrap_or(&target) == self.address {
-            true => target,
-            false => format!("{target} ({})", self.address),
+        if target.strip_prefix("lmtp:").unwrap_or(&target) == self.address {
+            target
+        } else {
+            format!("{target} ({})", self.address)
         }
     }
 

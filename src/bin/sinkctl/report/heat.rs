@@ -86,9 +86,12 @@ fn percentile(
     (name, quantile): (&str, f64),
     class: &'static str,
 ) -> LineSeries {
-    let value = |column: &TimeColumn| match column.transactions.is_empty() {
-        true => f64::NAN,
-        false => column.transactions.value_at_quantile(quantile) as f64,
+    let value = |column: &TimeColumn| {
+        if column.transactions.is_empty() {
+            f64::NAN
+        } else {
+            column.transactions.value_at_quantile(quantile) as f64
+        }
     };
     let points = run.columns.iter().enumerate();
     let points = points.map(|(i, column)| (middle(buckets, i), value(column))).collect();
@@ -100,16 +103,12 @@ fn heat_hints(run: &ReportData, buckets: &TimeBuckets) -> Vec<Hint> {
         let from = buckets.seconds(i).start as f64;
         let times = &column.transactions;
         let at = |quantile| PlotUnit::Microseconds.text(times.value_at_quantile(quantile) as f64);
-        let text = match times.is_empty() {
-            true => format!("{}: nothing", moment(from, buckets.length as f64)),
-            false => format!(
-                "{}: {}, p50 {}, p99 {}, max {}",
-                moment(from, buckets.length as f64),
-                counted(times.len(), "message", "messages"),
-                at(0.5),
-                at(0.99),
-                at(1.0)
-            ),
+        let begin = moment(from, buckets.length as f64);
+        let text = if times.is_empty() {
+            format!("{begin}: nothing")
+        } else {
+            let messages = counted(times.len(), "message", "messages");
+            format!("{begin}: {messages}, p50 {}, p99 {}, max {}", at(0.5), at(0.99), at(1.0))
         };
         Hint { x: from, text }
     };

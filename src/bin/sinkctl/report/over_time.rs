@@ -84,13 +84,14 @@ impl Curve {
 
     /// Returns the sentence that explains the points.
     fn note(&self) -> String {
-        match self.is_bucketed {
-            true => format!(
-                "Each point is the mean of {}; the band reaches from the lowest to the highest \
-                 second of it.",
-                seconds(self.length)
-            ),
-            false => format!("Each point is {}.", seconds(self.length)),
+        let length = seconds(self.length);
+        if self.is_bucketed {
+            format!(
+                "Each point is the mean of {length}; the band reaches from the lowest to the \
+                 highest second of it."
+            )
+        } else {
+            format!("Each point is {length}.")
         }
     }
 }

@@ -60,9 +60,12 @@ pub fn replies(run: &ReportData) -> String {
 pub fn events(run: &ReportData) -> String {
     let Some(span) = run.span() else { return String::new() };
     let (from, until) = (span.start as f64, span.end as f64);
-    let is_seen = |event: &&RunEvent| match event.is_run {
-        true => event.from < until && event.until.is_none_or(|end| end > from),
-        false => (from..until).contains(&event.from),
+    let is_seen = |event: &&RunEvent| {
+        if event.is_run {
+            event.from < until && event.until.is_none_or(|end| end > from)
+        } else {
+            (from..until).contains(&event.from)
+        }
     };
     let seen: Vec<_> = run.events.iter().filter(is_seen).collect();
     if seen.is_empty() {
@@ -113,9 +116,10 @@ pub fn domains(run: &ReportData) -> String {
         .sentence("in this table")
         .map_or(String::new(), |text| format!("<p class=\"soft\">{}.</p>\n", xml_escaped(&text)));
     if table.groups.is_empty() {
-        return match missing.is_empty() {
-            true => String::new(),
-            false => format!("<p>The log has no message of this time.</p>\n{missing}"),
+        return if missing.is_empty() {
+            String::new()
+        } else {
+            format!("<p>The log has no message of this time.</p>\n{missing}")
         };
     }
     let mut rows: String =

@@ -18,10 +18,8 @@ pub fn axis(title: &str, scale: Scale) -> Axis {
 
 /// Returns the runs and marks that an axis from `from` to `until` shows.
 pub fn notes(run: &ReportData, (from, until): (f64, f64)) -> Vec<Note> {
-    let ends = |event: &RunEvent| match event.is_run {
-        true => Some(event.until.unwrap_or(until)),
-        false => None,
-    };
+    let ends =
+        |event: &RunEvent| if event.is_run { Some(event.until.unwrap_or(until)) } else { None };
     let is_seen = |event: &&RunEvent| match ends(event) {
         Some(end) => event.from < until && end > from,
         None => (from..until).contains(&event.from),

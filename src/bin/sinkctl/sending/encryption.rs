@@ -93,10 +93,7 @@ impl TlsOptions {
             None => ServerTrust::Anyone,
         };
         let identity = self.identity()?;
-        let reuse = match self.no_tls_resumption {
-            true => SessionReuse::Never,
-            false => SessionReuse::Shared,
-        };
+        let reuse = if self.no_tls_resumption { SessionReuse::Never } else { SessionReuse::Shared };
         let connector =
             Connector::new(name, &trust, identity.as_ref(), reuse).context("--tls-name")?;
         Ok(Some(SendingTls { connector, start }))

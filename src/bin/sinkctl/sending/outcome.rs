@@ -333,12 +333,13 @@ fn write_log(folder: &Path, path: &Path) -> anyhow::Result<()> {
     for log in logs {
         let log = std::fs::read_to_string(&log).with_context(|| unreadable(&log))?;
         let is_interval = |line: &&str| line.starts_with(sinkd::stats::INTERVAL_BEGIN);
-        match text.is_empty() {
-            true => text = log,
-            false => log.lines().filter(is_interval).for_each(|line| {
+        if text.is_empty() {
+            text = log
+        } else {
+            log.lines().filter(is_interval).for_each(|line| {
                 text.push_str(line);
                 text.push('\n');
-            }),
+            })
         }
     }
     std::fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))

@@ -30,11 +30,12 @@ pub fn run(folder: &Path, message: &[u8], out: &mut Out) -> anyhow::Result<Findi
             continue;
         }
         let (path, mut file) = create(folder, &file_name(part, at + 1))?;
-        let content = match is_page(part) {
-            true => by_id
+        let content = if is_page(part) {
+            by_id
                 .rewritten(&part.content(), &mut |at| paths[at].as_deref().and_then(address))
-                .into(),
-            false => part.content(),
+                .into()
+        } else {
+            part.content()
         };
         file.write_all(&content).with_context(|| path.display().to_string())?;
         paths[at] = Some(path);
@@ -54,9 +55,10 @@ fn address(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let mut address = String::from("./");
     for octet in name.bytes() {
-        match octet.is_ascii_alphanumeric() || b"-_.".contains(&octet) {
-            true => address.push(char::from(octet)),
-            false => write!(address, "%{octet:02X}").expect("a string takes all"),
+        if octet.is_ascii_alphanumeric() || b"-_.".contains(&octet) {
+            address.push(char::from(octet))
+        } else {
+            write!(address, "%{octet:02X}").expect("a string takes all")
         }
     }
     Some(address)

@@ -36,11 +36,10 @@ fn print_envelope(message: &Message, out: &mut Out) -> anyhow::Result<()> {
         let words: Vec<&str> = words.into_iter().flatten().map(String::as_str).collect();
         line("TLS to proxy", &words.join(" "))?;
     }
-    match envelope.listener == message.listener_address {
-        true => line("listener", &envelope.listener)?,
-        false => {
-            line("listener", &format!("{} ({})", envelope.listener, message.listener_address))?
-        }
+    if envelope.listener == message.listener_address {
+        line("listener", &envelope.listener)?
+    } else {
+        line("listener", &format!("{} ({})", envelope.listener, message.listener_address))?
     }
     if let Some(tls) = &envelope.tls {
         line("TLS", &tls_line(tls))?;

@@ -271,10 +271,7 @@ impl<M> Scheduler<M> {
     }
 
     fn target(&self, now_ns: u64) -> TargetAtEnd {
-        match self.patience.is_failing(now_ns) {
-            true => TargetAtEnd::Lost,
-            false => TargetAtEnd::Reachable,
-        }
+        if self.patience.is_failing(now_ns) { TargetAtEnd::Lost } else { TargetAtEnd::Reachable }
     }
 
     /// Returns whether messages are queued for the connection in `slot`.

@@ -28,9 +28,10 @@ impl Measurements {
                 if let Some(listener) = recorder.listener_at(unix_ns, listener) {
                     listener.message(bytes);
                 }
-                match recorder.is_past_second(unix_ns) {
-                    true => recorder.add_session_at(unix_ns, conn.key()),
-                    false => session(recorder, conn),
+                if recorder.is_past_second(unix_ns) {
+                    recorder.add_session_at(unix_ns, conn.key())
+                } else {
+                    session(recorder, conn)
                 }
             }
         };

@@ -145,9 +145,10 @@ impl Measurements {
         if !matches!(to, ConnectionState::Away | ConnectionState::Opening) {
             self.time.record_first_transaction(&mut conn.statistics.spending);
         }
-        match conn.statistics.replied.is_in(self.round) {
-            true => self.time.served(&mut conn.statistics.spending, to),
-            false => self.time.move_to(&mut conn.statistics.spending, to),
+        if conn.statistics.replied.is_in(self.round) {
+            self.time.served(&mut conn.statistics.spending, to)
+        } else {
+            self.time.move_to(&mut conn.statistics.spending, to)
         }
     }
 

@@ -96,10 +96,7 @@ impl<I: Interests> Table<I> {
             conn.is_session = false;
         }
         self.wheel.insert(key, conn.times.last_active_ms + wait_ms);
-        let turn = match is_proxied {
-            true => TurnEnd::Idle,
-            false => self.greet(&mut conn),
-        };
+        let turn = if is_proxied { TurnEnd::Idle } else { self.greet(&mut conn) };
         self.conns[place.index()] = Some(conn);
         // An event will report that the client's hello has arrived.
         let turn = if turn == TurnEnd::StartsTls { self.begin_handshake(place) } else { turn };
@@ -122,9 +119,10 @@ impl<I: Interests> Table<I> {
         if conn.is_session {
             Counters::add(&self.state.counters().sessions, 1);
         }
-        match conn.session.begins_with_tls() {
-            true => self.state.begin_with_tls(conn),
-            false => self.state.greet(conn),
+        if conn.session.begins_with_tls() {
+            self.state.begin_with_tls(conn)
+        } else {
+            self.state.greet(conn)
         }
     }
 
@@ -178,9 +176,6 @@ impl<I: Interests> Table<I> {
     /// client gets a reply.
     #[cold]
     fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
-        match conn.session.begins_with_tls() {
-            true => TurnEnd::Closed,
-            false => self.state.refuse(conn, why),
-        }
+        if conn.session.begins_with_tls() { TurnEnd::Closed } else { self.state.refuse(conn, why) }
     }
 }

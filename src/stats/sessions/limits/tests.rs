@@ -98,9 +98,12 @@ fn peak(connections: &[&Connection], span_us: &Range<u64>) -> u64 {
         connections.iter().filter(is_open).count() as u64 + 1
     };
     let inside = connections.iter().filter(|it| span_us.contains(&it.began_us));
-    let peak = |it: &&Connection| match it.began_us == it.ended_us {
-        true => with_a_short_one(it.began_us),
-        false => open_at(it.began_us),
+    let peak = |it: &&Connection| {
+        if it.began_us == it.ended_us {
+            with_a_short_one(it.began_us)
+        } else {
+            open_at(it.began_us)
+        }
     };
     inside.map(peak).chain([open_at(span_us.start)]).max().unwrap_or(0)
 }

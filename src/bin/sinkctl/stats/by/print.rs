@@ -78,9 +78,10 @@ fn deviation_list(figures: &GroupFigures, between: &str, joined: &str) -> String
 /// Quotes a field as in RFC 4180; names may contain any characters.
 fn quoted(name: &str) -> String {
     let name = printable(name);
-    match name.contains([',', '"', '\n']) {
-        true => format!("\"{}\"", name.replace('"', "\"\"")),
-        false => name,
+    if name.contains([',', '"', '\n']) {
+        format!("\"{}\"", name.replace('"', "\"\""))
+    } else {
+        name
     }
 }
 

@@ -203,12 +203,11 @@ fn keys(screen: &ScreenState) -> Line<'static> {
 fn verdict(state: &RunState, screen: &ScreenState, paper: &Canvas<'_>) -> Vec<Line<'static>> {
     let Some(verdict) = &state.verdict else { return Vec::new() };
     let (name, because) = (verdict.limited_by().name(), verdict_sentence(verdict));
-    let (text, style) = match verdict.is_saturated() {
-        true => {
-            let bold = Style::new().add_modifier(Modifier::BOLD);
-            (format!("sink saturated: {because}"), screen.colored(Color::Red).patch(bold))
-        }
-        false => (format!("limited by: {name} ({because})"), Style::new()),
+    let (text, style) = if verdict.is_saturated() {
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        (format!("sink saturated: {because}"), screen.colored(Color::Red).patch(bold))
+    } else {
+        (format!("limited by: {name} ({because})"), Style::new())
     };
     let lines_max = if paper.left() < TALL_LINES { 1 } else { 2 };
     let lines = wrapped_lines(&text, paper.width(), lines_max);
