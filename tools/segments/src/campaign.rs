@@ -169,7 +169,12 @@ fn name(number: u64) -> String {
 
 impl Draft {
     /// Builds the envelope and the content of a message that is received at `now_ns`.
-    fn compose(&mut self, copy: &Copy<'_>, body_bytes: usize, now_ns: UnixNs) -> anyhow::Result<()> {
+    fn compose(
+        &mut self,
+        copy: &Copy<'_>,
+        body_bytes: usize,
+        now_ns: UnixNs,
+    ) -> anyhow::Result<()> {
         self.address_to(copy.addresses);
         let second = now_ns.second() as i64;
         if self.date.0 != second {
