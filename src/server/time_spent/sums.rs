@@ -447,7 +447,8 @@ mod tests {
                         (*since, *tick) = (now, wakes / TICK_US);
                     }
                     *state = to;
-                    if is_served { time.served(&mut conns[who], to) } else { time.move_to(&mut conns[who], to) }
+                    let conn = &mut conns[who];
+                    if is_served { time.served(conn, to) } else { time.move_to(conn, to) }
                 }
                 time.end_round(now);
                 if is_taken {
