@@ -18,7 +18,7 @@ pub enum AnalysisError {
     #[error("{}: neither segments nor statistics in this folder", .0.display())]
     Foreign(PathBuf),
     /// The folder has only statistics, because a sender recorded it.
-    #[error("{}: no segments in this folder, as in a sender's records", .0.display())]
+    #[error("{}: this folder has no segments, like a sender's records", .0.display())]
     NoSegments(PathBuf),
     /// The folder has segments, but no statistics.
     #[error("{}: no statistics in this data folder", .0.display())]
@@ -55,13 +55,7 @@ pub enum AnalysisError {
 impl AnalysisError {
     /// Returns the error and its causes as one sentence.
     pub fn sentence(&self) -> String {
-        let mut sentence = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            sentence += &format!(": {error}");
-            cause = error.source();
-        }
-        sentence
+        crate::wording::with_causes(self)
     }
 
     pub(super) fn statistics(path: &Path) -> impl FnOnce(io::Error) -> AnalysisError {

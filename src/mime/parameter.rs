@@ -82,7 +82,7 @@ impl Parameterized {
 }
 
 /// Returns the charset of sections, and their octets, which are joined before they are decoded,
-/// because mailers split characters.
+/// because mailers may split a character between sections.
 fn joined<'p>(sections: &[&'p Parameter]) -> (Option<&'p str>, Vec<u8>) {
     let (mut charset, mut octets) = (None, Vec::new());
     for (number, section) in sections.iter().enumerate() {

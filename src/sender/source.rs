@@ -33,7 +33,7 @@ pub struct DueMessage {
     pub lane: Option<Lane>,
 }
 
-/// The answer of a source.
+/// What a source returns when it is asked for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pulled {
     /// The mail was filled.

@@ -86,6 +86,14 @@ pub enum StartError {
     /// The event loop can't be set up.
     #[error("the event loop could not be set up")]
     Loop(#[from] std::io::Error),
+    /// A worker or the watchdog can't be started.
+    #[error("the thread {name} could not be started")]
+    Thread {
+        /// The name of the thread.
+        name: String,
+        /// The error.
+        source: std::io::Error,
+    },
     /// Transcripts can't be written.
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
@@ -95,7 +103,13 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// Returns a function that names a folder within the data folder with an error.
+    /// Returns a function that adds the name of a thread to the error of starting it.
+    fn thread(name: &str) -> impl FnOnce(std::io::Error) -> StartError + use<> {
+        let name = name.to_owned();
+        |source| StartError::Thread { name, source }
+    }
+
+    /// Returns a function that adds the name of a folder in the data folder to an error.
     fn folder(config: &Config, name: &str) -> impl FnOnce(std::io::Error) -> StartError + use<> {
         let folder = config.data.join(name).display().to_string();
         |source| StartError::Folder { folder, source }
@@ -169,7 +183,7 @@ impl Server {
         let statistics =
             start_statistics(config, &sockets.listeners, log.start_count(), workers, sampler);
         let (hub, recorders) = statistics.map_err(StartError::folder(config, "stats"))?;
-        let watchdog = Watchdog::start(&counters)?;
+        let watchdog = Watchdog::start(&counters).map_err(StartError::thread("watchdog"))?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
             stop.add_waker(waker.clone());
@@ -242,9 +256,9 @@ impl Server {
                     config: common.config,
                 },
             })?;
-            let thread = std::thread::Builder::new()
-                .name(format!("worker-{index}"))
-                .spawn(move || worker.run())?;
+            let name = format!("worker-{index}");
+            let builder = std::thread::Builder::new().name(name.clone());
+            let thread = builder.spawn(move || worker.run()).map_err(StartError::thread(&name))?;
             self.workers.push(thread);
         }
         Ok(())

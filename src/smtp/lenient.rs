@@ -298,7 +298,6 @@ mod tests {
     #[test]
     fn unambiguous_lines_are_accepted_and_their_deviations_named() {
         for (line, subject, parameters, kinds) in [
-            // Case 61.
             (
                 &b"MAIL FROM:<www-data@my_app_1>"[..],
                 &b"www-data@my_app_1"[..],
@@ -307,12 +306,10 @@ mod tests {
             ),
             (b"RCPT TO:<a@b.example.>", b"a@b.example.", b"", "trailing-dot"),
             (b"RCPT TO:<@a_b,@c.:u@d>", b"u@d", b"", "underscore, trailing-dot"),
-            // Case 63.
             (b"EHLO M\xc3\x9cLLER-PC", b"M\xc3\x9cLLER-PC", b"", "hello-name"),
             (b"HELO M\xdcLLER", b"M\xdcLLER", b"", "hello-name"),
             (b"LHLO my computer", b"my computer", b"", "hello-name"),
             (b"EHLO \t a", b"a", b"", "blanks"),
-            // Case 65.
             (b"MAIL FROM:  <a@b>", b"a@b", b"", "blanks"),
             (b"RCPT TO:\t<c@d>", b"c@d", b"", "blanks"),
             (b"rcpt\tto : <c@d>", b"c@d", b"", "blanks"),
@@ -326,10 +323,8 @@ mod tests {
                 b"NOTIFY=NEVER  ORCPT=x;y",
                 "blanks",
             ),
-            // Case 76.
             (b"MAIL FROM:<a@b> SIZE=1 AUTH=<>", b"a@b", b"SIZE=1 AUTH=<>", "auth-parameter"),
             (b"MAIL FROM:<a@b> auth=e+3Dmc2", b"a@b", b"auth=e+3Dmc2", "auth-parameter"),
-            // Case 78.
             (b"MAIL FROM: craig@shop.example", b"craig@shop.example", b"", "no-brackets"),
             (b"MAIL FROM:a@b SIZE=5", b"a@b", b"SIZE=5", "no-brackets"),
             (b"RCPT TO:\"a b\"@c", b"\"a b\"@c", b"", "no-brackets"),

@@ -211,7 +211,7 @@ fn damage_is_reported_the_rest_is_readable_and_readers_change_no_file() {
     let (_, errors, code) = sinkctl(data.path(), &["verify"]);
     assert_eq!(code, 1);
     let name = path.file_name().unwrap().to_str().unwrap();
-    assert!(errors.contains(name) && errors.contains("octet 8192"), "{errors}");
+    assert!(errors.contains(name) && errors.contains("byte 8192"), "{errors}");
     let whole = sent.iter().filter(|id| sinkctl(data.path(), &["cat", id]).2 == 0).count();
     assert_eq!(whole, sent.len() - 1);
     assert_eq!(lines(data.path(), &["count"]), ["20"]);
@@ -228,7 +228,7 @@ fn foreign_newer_and_truncated_files_are_reported_and_skipped() {
     let mut newer = good.clone();
     newer[8] = 99;
     let cases = [
-        (b"not a segment".to_vec(), "octet 0"),
+        (b"not a segment".to_vec(), "byte 0"),
         (newer, "version 99"),
         (good[..9000].to_vec(), "cut off"),
     ];

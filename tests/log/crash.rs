@@ -257,7 +257,7 @@ fn a_truncated_segment_is_reported_with_its_length() {
     file.set_len(20_000).unwrap();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     let problem = folder.unreadable().next().unwrap().to_string();
-    assert!(problem.contains("octet 20000") && problem.contains("00000001.seg"), "{problem}");
+    assert!(problem.contains("byte 20000") && problem.contains("00000001.seg"), "{problem}");
 }
 
 #[test]
@@ -275,5 +275,5 @@ fn a_flipped_octet_damages_one_message() {
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     let damage: Vec<_> = folder.segment(1).unwrap().verify().map(|d| d.to_string()).collect();
     assert_eq!(damage.len(), 1);
-    assert!(damage[0].contains("octet 8192") && damage[0].contains("1:0"), "{}", damage[0]);
+    assert!(damage[0].contains("byte 8192") && damage[0].contains("1:0"), "{}", damage[0]);
 }

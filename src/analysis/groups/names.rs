@@ -73,7 +73,7 @@ pub struct TopGroups {
     pub others_names: Option<u64>,
     /// An upper bound on the messages of each of these names.
     pub others_messages_max: u64,
-    /// Whether everything was counted, including times.
+    /// Whether no name was dropped, and times were counted for all.
     pub is_complete: bool,
 }
 

@@ -33,7 +33,8 @@ struct ReindexReport {
 
 #[derive(Debug, Args)]
 pub struct Reindex {
-    /// Header field with the number of a message, or 'none' [default: as in the existing index].
+    /// Header field with the sender's sequence number, or 'none' [default: as in the existing
+    /// index].
     #[arg(long, value_name = "NAME", value_parser = sequence_field)]
     pub sequence_field: Option<String>,
     /// Number of threads [default: one per core].

@@ -43,7 +43,7 @@ pub(super) const SETTINGS: &[Setting] = &[
         "index",
         "sequence_field",
         "NAME",
-        "Header field with the number of a message, which the index stores, or 'none'.",
+        "Header field with the sender's sequence number, which the index stores, or 'none'.",
         "the name of a header field of at most 64 bytes, or 'none'",
         |c, v| {
             let is_name = |name: &str| {

@@ -34,7 +34,7 @@ pub enum OpenError {
     },
     /// The file with the id and the counters of the folder has no valid line.
     #[error(
-        "{file}, octet 0: no valid line (\"sinkd-store 1 id=…\") in it; move the file away, or \
+        "{file}, byte 0: no valid line (\"sinkd-store 1 id=…\") in it; move the file away, or \
          choose another folder"
     )]
     Store {

@@ -10,13 +10,13 @@ use crate::log::format::id::MessageId;
 #[non_exhaustive]
 pub enum SegmentError {
     /// The file does not begin as a segment does.
-    #[error("{file}, octet 0: not a sinkd segment")]
+    #[error("{file}, byte 0: not a sinkd segment")]
     Foreign {
         /// The file.
         file: PathBuf,
     },
     /// The segment has a newer format version.
-    #[error("{file}, octet 8: format version {version}; this program reads up to {newest}")]
+    #[error("{file}, byte 8: format version {version}; this program reads up to {newest}")]
     Newer {
         /// The file.
         file: PathBuf,
@@ -26,7 +26,7 @@ pub enum SegmentError {
         newest: u32,
     },
     /// The file is shorter than its header says.
-    #[error("{file}, octet {found}: cut off, expected {expected} bytes")]
+    #[error("{file}, byte {found}: cut off, expected {expected} bytes")]
     Truncated {
         /// The file.
         file: PathBuf,
@@ -36,7 +36,7 @@ pub enum SegmentError {
         expected: u64,
     },
     /// The identity page is damaged.
-    #[error("{file}, octet {offset}: {problem}")]
+    #[error("{file}, byte {offset}: {problem}")]
     Damaged {
         /// The file.
         file: PathBuf,
@@ -47,7 +47,7 @@ pub enum SegmentError {
     },
     /// A spare: the file has the name of another segment than the one in its identity page, because
     /// it is being recycled or is a copy.
-    #[error("{file}, octet 12: the file is segment {number} under another name")]
+    #[error("{file}, byte 12: the file is segment {number} under another name")]
     Spare {
         /// The file.
         file: PathBuf,
@@ -57,7 +57,7 @@ pub enum SegmentError {
     /// The counts on the live page are damaged. The segment can be read, because every slot was
     /// checked.
     #[error(
-        "{file}, octet 4096: the segment's counts are damaged; every slot was checked instead{}",
+        "{file}, byte 4096: the segment's counts are damaged; every slot was checked instead{}",
         if *.is_counted_known { "" } else { ", and messages that were only counted are left out" }
     )]
     Counts {
@@ -116,7 +116,7 @@ impl SegmentError {
 #[non_exhaustive]
 pub enum Damage {
     /// The slot's checksum is wrong, or the slot points outside the file.
-    #[error("{file}, octet {offset}: slot {id} is damaged, or was lost in a crash")]
+    #[error("{file}, byte {offset}: slot {id} is damaged, or was lost in a crash")]
     Slot {
         /// The file.
         file: PathBuf,
@@ -126,7 +126,7 @@ pub enum Damage {
         id: MessageId,
     },
     /// The record's checksum is wrong.
-    #[error("{file}, octet {offset}: the record of {id} is damaged")]
+    #[error("{file}, byte {offset}: the record of {id} is damaged")]
     Record {
         /// The file.
         file: PathBuf,
@@ -144,7 +144,7 @@ pub enum Damage {
         id: MessageId,
     },
     /// The system could not read the message.
-    #[error("{file}, octet {offset}: {cause}")]
+    #[error("{file}, byte {offset}: {cause}")]
     Io {
         /// The file.
         file: PathBuf,

@@ -44,7 +44,7 @@ pub enum RecoveryDamage {
     Segment(#[from] SegmentError),
     /// Slots whose messages did not survive a crash of the machine.
     #[error(
-        "{}, octet {offset}: slots lost in a crash: {slots}, from {first} on",
+        "{}, byte {offset}: slots lost in a crash: {slots}, from {first} on",
         file.display()
     )]
     Lost {

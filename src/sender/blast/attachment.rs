@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::random::{Purpose, Random};
+use crate::sender::input::{BoundedFile, read_bounded};
 
 /// Maximum size of an attachment in octets, before encoding.
 pub const ATTACHMENT_BYTES_MAX: u64 = 48 << 20;
@@ -45,11 +46,11 @@ pub enum AttachmentError {
         source: std::io::Error,
     },
     /// The file is too large.
-    #[error("{file}: expected an attachment of at most 48M, found {bytes} bytes")]
+    #[error("{file}: expected an attachment of at most 48M, found at least {bytes} bytes")]
     TooLarge {
         /// The name of the file.
         file: String,
-        /// The size of the file.
+        /// The size of the file, or how much of it was read.
         bytes: u64,
     },
     /// The name of the file can't be written into a header field.
@@ -72,16 +73,15 @@ impl Attachment {
     pub fn read(path: &Path) -> Result<Attachment, AttachmentError> {
         let file = || path.display().to_string();
         let io = |source| AttachmentError::Io { file: file(), source };
-        let bytes = std::fs::metadata(path).map_err(io)?.len();
-        if bytes > ATTACHMENT_BYTES_MAX {
-            return Err(AttachmentError::TooLarge { file: file(), bytes });
-        }
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let is_plain = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
         if name.is_empty() || !name.chars().all(is_plain) {
             return Err(AttachmentError::Name { file: file() });
         }
-        Ok(Attachment::new(name, &std::fs::read(path).map_err(io)?))
+        match read_bounded(path, ATTACHMENT_BYTES_MAX).map_err(io)? {
+            BoundedFile::Whole(octets) => Ok(Attachment::new(name, &octets)),
+            BoundedFile::TooLarge(bytes) => Err(AttachmentError::TooLarge { file: file(), bytes }),
+        }
     }
 
     /// Generates an attachment of `bytes` octets that don't compress; it depends only on the seed.

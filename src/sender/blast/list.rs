@@ -1,7 +1,7 @@
 //! A list of recipients: one address per line, or CSV with a header row (RFC 4180).
 use std::path::Path;
 
-use crate::sender::input::{BadRows, ListError, RowRemedy};
+use crate::sender::input::{BadRows, BoundedFile, ListError, RowRemedy, read_bounded};
 use crate::wording::excerpt;
 
 /// Maximum size of a list. Reading it takes twice its size in memory; afterwards, it takes its size
@@ -41,11 +41,11 @@ pub enum RecipientListError {
         source: std::io::Error,
     },
     /// The file is too large.
-    #[error("{file}: expected a list of at most 1 GiB, found {bytes} bytes")]
+    #[error("{file}: expected a list of at most 1 GiB, found at least {bytes} bytes")]
     TooLarge {
         /// The name of the file.
         file: String,
-        /// The size of the file.
+        /// The size of the file, or how much of it was read.
         bytes: u64,
     },
     /// The list is empty.
@@ -121,11 +121,10 @@ impl List {
     pub fn read(path: &Path) -> Result<List, RecipientListError> {
         let file = path.display().to_string();
         let io = |source| RecipientListError::Io { file: path.display().to_string(), source };
-        let bytes = std::fs::metadata(path).map_err(io)?.len();
-        if bytes > LIST_BYTES_MAX {
-            return Err(RecipientListError::TooLarge { file, bytes });
+        match read_bounded(path, LIST_BYTES_MAX).map_err(io)? {
+            BoundedFile::Whole(octets) => List::parse(&file, &octets),
+            BoundedFile::TooLarge(bytes) => Err(RecipientListError::TooLarge { file, bytes }),
         }
-        List::parse(&file, &std::fs::read(path).map_err(io)?)
     }
 
     /// Parses a list. `file` is its name, for errors. Lines end in LF or CRLF; empty lines are

@@ -1,4 +1,4 @@
-//! Delays of connections that we caused: the loop was stopped, or waited for a processor.
+//! Delays that we caused to connections: the loop was stopped, or waited for a processor.
 //!
 //! A client whose octets are in the socket waits for us, although the loop has not seen them yet.
 use std::num::NonZeroU64;

@@ -78,7 +78,7 @@ pub struct Audit {
         requires = "expect"
     )]
     pub must_contain: Vec<String>,
-    /// Keys are whole numbers. Without --expect, each number from the lowest to the highest is
+    /// Treat keys as whole numbers. Without --expect, each number from the lowest to the highest is
     /// expected once.
     #[arg(long, help_heading = KEYS)]
     pub sequence: bool,

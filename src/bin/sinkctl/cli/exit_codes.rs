@@ -143,7 +143,8 @@ pub fn exit_codes_of(command: &str) -> &'static ExitCodes {
 /// The last paragraph of the help of sinkctl.
 pub const EXIT_CODES_OF_ALL: &str = "Exit codes:
   0  done, or the answer is yes
-  1  the answer is no, or it is incomplete; the help of each command says when
+  1  the answer is no or incomplete, or part of the work was not done; the help of each
+     command says when
   2  the command failed or could not start";
 
 /// Returns the last paragraph of the help of a command, which must be in the table.
