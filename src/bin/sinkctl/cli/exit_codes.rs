@@ -98,7 +98,7 @@ pub const EXIT_CODES: &[ExitCodes] = &[
         .zero("every claim holds")
         .two("a claim is malformed"),
     one("audit", &[DoesNotHold], "at least one fault is certain")
-        .zero("there is no fault, and nothing was left out")
+        .zero("no fault was found, and nothing was left out")
         .two("the audit is inconclusive"),
     never_one("run"),
     incomplete("runs"),
