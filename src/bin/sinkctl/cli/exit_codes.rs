@@ -143,7 +143,7 @@ pub fn exit_codes_of(command: &str) -> &'static ExitCodes {
 /// The last paragraph of the help of sinkctl.
 pub const EXIT_CODES_OF_ALL: &str = "Exit codes:
   0  done, or the answer is yes
-  1  the answer is no or incomplete, or part of the work was not done; the help of each
+  1  the answer is negative or incomplete, or part of the work was not done; the help of each
      command says when
   2  the command failed or could not start";
 
