@@ -39,7 +39,7 @@ impl Departures {
 
     /// Returns when the next message leaves, in ns since the start of sending; never decreases.
     /// `None`: as soon as a connection has room for it. `left_ns` is its original departure.
-    /// Where the clock had been set back, there is no pause.
+    /// Where the clock had been set back, the pause is 0.
     pub fn next(&mut self, left_ns: UnixNs) -> Option<u64> {
         let first_left_ns = *self.first_left_ns.get_or_insert(left_ns);
         let due_ns = match self.pace {

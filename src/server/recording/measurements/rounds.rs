@@ -176,7 +176,7 @@ impl Measurements {
         }
     }
 
-    /// Returns when the next round is due even if there are no events.
+    /// Returns when the next round is due even without events.
     pub fn due_ns(&self) -> Option<UnixNs> {
         let recorder = self.recorder.as_ref()?;
         (self.is_present || recorder.is_used()).then(|| recorder.second_end_ns())
