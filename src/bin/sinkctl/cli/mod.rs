@@ -5,6 +5,7 @@ mod groups;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use sinkd::wording::usage_error;
 
@@ -120,19 +121,24 @@ pub enum Command {
 const NO_FOLDER: [&str; 3] = ["blast", "completions", "man"];
 
 impl Cli {
+    /// Returns the definition of all flags, with a help that lists the commands in groups. Renders
+    /// that list, which only a help needs.
+    pub fn definition() -> clap::Command {
+        groups::grouped(Cli::flags())
+    }
+
     /// Returns the definition of all flags. The help of each command shows `--data` if the flag has
     /// an effect there, and says whether it may be repeated.
-    pub fn definition() -> clap::Command {
+    fn flags() -> clap::Command {
         let all = Cli::command();
         let data = all.get_arguments().find(|arg| arg.get_id() == "data").cloned();
         let data = data.expect("--data is defined above");
-        let all = all.after_help(exit_codes::EXIT_CODES_OF_ALL).mut_subcommands(|command| {
+        all.after_help(exit_codes::EXIT_CODES_OF_ALL).mut_subcommands(|command| {
             let data = data_of(command.get_name(), data.clone());
             let exit_codes = exit_codes::help_of(command.get_name());
             let command = command.mut_subcommands(|it| it.after_help(exit_codes.clone()));
             command.arg(data).after_help(exit_codes)
-        });
-        groups::grouped(all)
+        })
     }
 
     /// Parses the arguments of this process, and returns the exit codes of the command with them.
@@ -151,9 +157,15 @@ impl Cli {
     }
 
     fn of(
-        args: impl IntoIterator<Item = OsString>,
+        args: impl IntoIterator<Item = OsString> + Clone,
     ) -> Result<(Cli, &'static ExitCodes), clap::Error> {
-        let matches = Cli::definition().try_get_matches_from(args)?;
+        let matches = Cli::flags().try_get_matches_from(args.clone());
+        let matches = matches.or_else(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                Cli::definition().try_get_matches_from(args)
+            }
+            _ => Err(error),
+        })?;
         let name = matches.subcommand_name().expect("a command is required");
         Ok((Cli::from_arg_matches(&matches)?, exit_codes::exit_codes_of(name)))
     }
