@@ -23,5 +23,22 @@ pub mod time;
 pub mod tls;
 pub mod wording;
 
+/// The version of the package, shown in man pages and reports.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit that the programs were built from, if the build named it in SINKD_REVISION. A `+` at
+/// its end says that files had been edited since.
+pub const REVISION: Option<&str> = match option_env!("SINKD_REVISION") {
+    // Tools that cannot leave a variable out pass an empty one.
+    Some(revision) if !revision.is_empty() => Some(revision),
+    _ => None,
+};
+
 /// The release date of this version, shown in its man pages.
 pub const VERSION_DAY: &str = "2026-11-29";
+
+/// Returns what `--version` prints after the name of the program: `0.1.0`, or if the commit is
+/// known `0.1.0 (97d8f0c0ab12)`.
+pub fn version_with_revision() -> String {
+    REVISION.map_or_else(|| VERSION.to_owned(), |revision| format!("{VERSION} ({revision})"))
+}

@@ -2,6 +2,7 @@
 //!
 //! The metrics come from the tables in `stats`: rows added there appear here automatically.
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -24,7 +25,9 @@ fn write(facts: &MetricFacts) -> String {
     let mut text = MetricText::default();
     let help = "Version of sinkd; the value is always 1.";
     text.head("sinkd_build_info", MetricKind::Gauge, help);
-    text.sample("sinkd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    let revision = crate::REVISION.map(|revision| ("revision", revision));
+    let labels: Vec<_> = iter::once(("version", crate::VERSION)).chain(revision).collect();
+    text.sample("sinkd_build_info", &labels, 1);
     process::write(&mut text, facts.started);
     disk::write(&mut text, &facts.data);
     let help = "Generation of the settings in force: 1 at the start, one more with each reload.";

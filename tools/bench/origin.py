@@ -1,5 +1,5 @@
 """Raw files: the results of a measurement, with where they come from (Python 3, standard library only)."""
-import datetime, hashlib, json, os, platform, subprocess, sys
+import datetime, hashlib, json, os, platform, re, subprocess, sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -28,7 +28,7 @@ def of(program):
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "command": " ".join([os.path.basename(sys.argv[0]), *sys.argv[1:]]),
-        # Of the checkout that measures. The digest names the program, whichever commit it was built from.
+        # Of the checkout that measures. The version of a program that tools/bench/build built names its own.
         "commit": said("git", "rev-parse", "HEAD"),
         "changed_files": said("git", "status", "--porcelain", "--untracked-files=no").splitlines(),
         "compiler": said("rustc", "--version"),
@@ -45,8 +45,21 @@ def write(path, results, program):
         file.write("\n")
 
 
+def revision(path, origin):
+    """Returns the commit of the measured program. Files of before 2026-12 have it in words only, or not at all."""
+    if origin["date"] < "2026-12":
+        return None
+    found = re.fullmatch(r"\w+ \S+ \(([0-9a-f]{12})\)", origin["program"]["version"])
+    if not found:
+        sys.exit(f"{path}: expected a program that tools/bench/build built from a commit, found {origin['program']['version']!r}")
+    return found[1]
+
+
 def read(path):
-    """Returns the results of a raw file; older files have no origin."""
+    """Returns the results of a raw file; older files have no origin. Exits if the program is of no known commit."""
     with open(path) as file:
         found = json.load(file)
-    return found["results"] if isinstance(found, dict) and "origin" in found else found
+    if not isinstance(found, dict) or "origin" not in found:
+        return found
+    revision(path, found["origin"])
+    return found["results"]

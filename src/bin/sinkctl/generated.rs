@@ -56,7 +56,7 @@ pub fn man(cli: Command, options: &Man, out: &mut Out) -> anyhow::Result<Finding
             format!("expected a command of sinkctl, found '{path}' (sinkctl --help lists them)")
         })?;
     }
-    let source = concat!("sinkctl ", env!("CARGO_PKG_VERSION"));
+    let source = format!("sinkctl {}", sinkd::VERSION);
     let page = clap_mangen::Man::new(command.clone());
     let page = page.date(sinkd::VERSION_DAY).source(source).manual("User Commands");
     let mut octets = Vec::new();

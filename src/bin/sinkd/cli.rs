@@ -58,7 +58,7 @@ fn command() -> Command {
 /// settings.
 pub fn shown() -> Command {
     let mut command = Command::new("sinkd")
-        .version(env!("CARGO_PKG_VERSION"))
+        .version(sinkd::version_with_revision())
         .about(ABOUT)
         .max_term_width(100)
         .after_help(variables())

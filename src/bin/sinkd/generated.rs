@@ -130,7 +130,7 @@ fn man(command: Command, out: &mut Vec<u8>) -> std::io::Result<()> {
     let variables = command.get_after_help().map(StyledStr::to_string).unwrap_or_default();
     let page = Man::new(command.about(name).long_about(about))
         .date(sinkd::VERSION_DAY)
-        .source(concat!("sinkd ", env!("CARGO_PKG_VERSION")))
+        .source(format!("sinkd {}", sinkd::VERSION))
         .manual("User Commands");
     page.render_title(out)?;
     page.render_name_section(out)?;

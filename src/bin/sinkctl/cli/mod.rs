@@ -41,7 +41,7 @@ use exit_codes::ExitCodes;
 
 /// Inspect the mail and statistics that sinkd stores, and send mail to test servers.
 #[derive(Debug, Parser)]
-#[command(name = "sinkctl", version, max_term_width = 100)]
+#[command(name = "sinkctl", version = sinkd::version_with_revision(), max_term_width = 100)]
 pub struct Cli {
     /// Data folder [env: SINKD_DATA].
     #[arg(long, global = true, value_name = "DIR", default_values_os_t = [default_folder()])]
@@ -78,7 +78,7 @@ pub enum Command {
     /// Check whether each recipient on a list got exactly one message, and the right one.
     Audit(Box<Audit>),
     /// Start or stop a run, a named time span that --run can select.
-    #[command(subcommand)]
+    #[command(subcommand, disable_help_subcommand = true)]
     Run(RunCommand),
     /// List runs and marks.
     Runs(Runs),
@@ -91,7 +91,7 @@ pub enum Command {
     Rm(Rm),
     /// Drop the oldest sealed segments, even while sinkd is running.
     Prune(Prune),
-    /// Make a running sinkd read its configuration again.
+    /// Make a running sinkd reload its settings.
     Reload(Reload),
     /// Show the certificates that sinkd made for TLS, and what senders need in order to trust them.
     Cert(Cert),

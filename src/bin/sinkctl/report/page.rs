@@ -78,7 +78,7 @@ pub fn page(run: &ReportData, title: Option<&str>, parts: &[ReportSection]) -> S
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"generator\" content=\"sinkctl {}\">\n<title>{title}</title>\n\
          <style>{CSS}{PAGE_CSS}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n",
-        env!("CARGO_PKG_VERSION")
+        sinkd::VERSION
     );
     html.push_str(&span(run));
     html.push_str(&sources(run));
@@ -91,11 +91,11 @@ pub fn page(run: &ReportData, title: Option<&str>, parts: &[ReportSection]) -> S
     for part in parts {
         html.push_str(&section(part));
     }
-    html.push_str(concat!(
-        "<footer>Made by sinkctl ",
-        env!("CARGO_PKG_VERSION"),
-        " from the statistics in the data folder: a record a second, nothing sampled. \
-         Percentiles are true within 1%. Times are UTC.</footer>\n</main>\n</body>\n</html>\n"
+    html.push_str(&format!(
+        "<footer>Made by sinkctl {} from the statistics in the data folder: a record a second, \
+         nothing sampled. Percentiles are true within 1%. Times are UTC.</footer>\n\
+         </main>\n</body>\n</html>\n",
+        sinkd::version_with_revision()
     ));
     html
 }
