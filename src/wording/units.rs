@@ -1,24 +1,21 @@
 //! Numbers with their units, for a person.
 
-/// The shortest time that is shown in milliseconds, in microseconds: shorter ones are rounded to at
-/// most 9999 µs.
-const MICROSECONDS_MAX: f64 = 9999.5;
-
 /// A unit of time, its length in microseconds, and the shortest time that is shown in it.
 type TimeUnit = (&'static str, f64, f64);
 
-/// Units longer than a second are used from two of them on: `90 s` is clearer than `1.5 min`.
+/// Three digits round up to the next unit: 999.5 µs is 1 ms. Units longer than a second are used
+/// from two of them on: `90 s` is clearer than `1.5 min`.
 const TIME_UNITS: [TimeUnit; 6] = [
     ("d", 86_400e6, 2.0 * 86_400e6),
     ("h", 3600e6, 2.0 * 3600e6),
     ("min", 60e6, 2.0 * 60e6),
-    ("s", 1e6, 0.9995e6),
-    ("ms", 1e3, MICROSECONDS_MAX),
+    ("s", 1e6, 999.5e3),
+    ("ms", 1e3, 999.5),
     ("µs", 1.0, 0.0),
 ];
 
-/// Returns a duration, given in microseconds, with three significant digits, or with four above 999
-/// µs: `355 µs`, `9999 µs`, `12.3 ms`, `119 s`, `2 min`. At most eight characters up to 999 days.
+/// Returns a duration, given in microseconds, with three significant digits: `355 µs`, `1.83 ms`,
+/// `119 s`, `2 min`. At most eight characters up to 999 days.
 pub fn duration(us: f64) -> String {
     in_time_unit(us, &TIME_UNITS, digits)
 }
@@ -93,14 +90,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_have_three_digits_and_milliseconds_begin_at_10_000_us() {
+    fn durations_have_three_digits() {
         for (us, text, exact) in [
             (0.0, "0 µs", "0 µs"),
             (0.25, "0.25 µs", "0.25 µs"),
             (355.0, "355 µs", "355 µs"),
-            (1831.0, "1831 µs", "1831 µs"),
-            (9999.0, "9999 µs", "9999 µs"),
-            (9999.6, "10 ms", "10 ms"),
+            (999.4, "999 µs", "999.4 µs"),
+            (999.6, "1 ms", "1 ms"),
+            (1831.0, "1.83 ms", "1.831 ms"),
+            (9999.0, "10 ms", "9.999 ms"),
             (10_000.0, "10 ms", "10 ms"),
             (12_345.0, "12.3 ms", "12.345 ms"),
             (99_960.0, "100 ms", "99.96 ms"),
