@@ -31,7 +31,7 @@ pub struct BodyTally {
     pub checked: u64,
     /// Messages that lack at least one of these values.
     pub wrong: u64,
-    /// Messages that could not be checked because they are not stored whole.
+    /// Messages that could not be checked because they are not stored in full.
     pub not_stored: u64,
     /// Messages whose recipient has no values in the list.
     pub without_value: u64,

@@ -24,8 +24,8 @@ pub struct CopyTally {
     pub content: u64,
     /// Recipients whose messages all differ in both.
     pub nothing: u64,
-    /// Recipients without equal copies, but with at least one whose content is not stored whole or
-    /// can't be read.
+    /// Recipients without equal copies, but with at least one whose content is not stored in full
+    /// or can't be read.
     pub unknown: u64,
     /// Recipients whose first copy was acknowledged, so the sender had no reason to send another.
     pub acknowledged: u64,

@@ -17,8 +17,8 @@ pub enum AuditDoubt {
     /// Segments are damaged, or can't be opened.
     #[error("{}", counted(
         *.0,
-        "segment is damaged or can't be read",
-        "segments are damaged or can't be read"
+        "segment is damaged or cannot be read",
+        "segments are damaged or cannot be read"
     ))]
     FaultySegments(u64),
     /// The statistics count messages that the log neither has nor records as dropped.
@@ -38,8 +38,8 @@ pub enum AuditDoubt {
     /// Rows of the list can't be used.
     #[error("{}", counted(
         *.0,
-        "row of the list can't be used",
-        "rows of the list can't be used"
+        "row of the list cannot be used",
+        "rows of the list cannot be used"
     ))]
     BadRows(u64),
     /// Rows of the list repeat a recipient, which the caller does not allow.
@@ -59,15 +59,15 @@ pub enum AuditDoubt {
     /// Messages can't be searched for the values of their recipient.
     #[error("{}", counted(
         *.0,
-        "message is not stored whole, so what it must contain can't be looked for",
-        "messages are not stored whole, so what they must contain can't be looked for"
+        "message was not stored in full, so its content cannot be checked",
+        "messages were not stored in full, so their content cannot be checked"
     ))]
     BodiesNotStored(u64),
     /// Messages can't be compared with their checksum.
     #[error("{}", counted(
         *.0,
-        "message is not stored whole, so its checksum can't be checked",
-        "messages are not stored whole, so their checksum can't be checked"
+        "message was not stored in full, so its checksum cannot be verified",
+        "messages were not stored in full, so their checksums cannot be verified"
     ))]
     ChecksumsNotStored(u64),
     /// Messages have no sending time to compute their transit time from.
@@ -80,8 +80,8 @@ pub enum AuditDoubt {
     /// Lines of the sender's logs can't be used.
     #[error("{}", counted(
         *.0,
-        "line of a sender's log can't be used",
-        "lines of a sender's log can't be used"
+        "line of a sender's log cannot be used",
+        "lines of a sender's log cannot be used"
     ))]
     BadLines(u64),
     /// Logs of the sender end in the middle of a line or of compressed data.

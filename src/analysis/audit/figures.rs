@@ -101,7 +101,7 @@ pub struct RepeatedFigures {
     pub same_content: u64,
     /// Neither the same Message-ID nor the same content.
     pub different: u64,
-    /// Unknown, because the content of a copy is not stored whole or no longer readable.
+    /// Unknown, because the content of a copy is not stored in full or no longer readable.
     pub unknown: u64,
     /// The 250 for the first copy was sent, so the sender had no reason to send another.
     pub first_acknowledged: u64,
@@ -117,7 +117,7 @@ pub struct PersonFigures {
     pub checked: u64,
     /// Messages that lack at least one of the values.
     pub wrong: u64,
-    /// Messages that could not be checked because they are not stored whole.
+    /// Messages that could not be checked because they are not stored in full.
     pub not_stored: u64,
     /// Messages whose recipient has no values in the list.
     pub without_value: u64,
@@ -130,9 +130,9 @@ pub struct ContentFigures {
     pub checked: u64,
     /// Messages that do not match their checksum.
     pub changed: u64,
-    /// Messages that are stored whole, but have no checksum.
+    /// Messages that are stored in full, but have no checksum.
     pub without_checksum: u64,
-    /// Messages that could not be checked because they are not stored whole.
+    /// Messages that could not be checked because they are not stored in full.
     pub not_stored: u64,
 }
 

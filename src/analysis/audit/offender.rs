@@ -76,7 +76,7 @@ pub enum SameAs {
     Content,
     /// The copies are different messages.
     Nothing,
-    /// No copies are known to be equal, and the content of at least one is not stored whole or
+    /// No copies are known to be equal, and the content of at least one is not stored in full or
     /// can't be read.
     Unknown,
 }

@@ -82,7 +82,7 @@ impl MissingMessages {
         let Some(messages) = self.messages else {
             return Some(format!(
                 "it is unknown how many messages are not {place}: those removed, pruned or only \
-                 counted have no time, and statistics don't have all of this span"
+                 counted have no time, and statistics do not have all of this span"
             ));
         };
         if messages == 0 {

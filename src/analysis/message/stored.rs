@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use crate::log::{Slot, StoredPart};
 use crate::smtp::data::unstuff;
 
-/// Returns how many bytes of the message are stored; `None` if it is stored whole.
+/// Returns how many bytes of the message are stored; `None` if it is stored in full.
 pub fn stored_bytes(slot: &Slot) -> Option<u32> {
     let stored = slot.payload_bytes().saturating_sub(slot.facts().dots);
     let is_whole = slot.facts().mode == StoredPart::Full || stored == slot.facts().message_bytes;

@@ -20,7 +20,7 @@ pub struct Message {
     /// The envelope, as in a listing.
     #[serde(flatten)]
     pub envelope: EnvelopeRow,
-    /// The number of stored bytes; null if the message is stored whole.
+    /// The number of stored bytes; null if the message is stored in full.
     pub stored_bytes: Option<u32>,
     /// The client's name in EHLO, HELO or LHLO, as sent.
     pub helo: String,

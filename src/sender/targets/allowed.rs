@@ -49,7 +49,7 @@ pub enum TargetError {
         address: IpAddr,
     },
     /// The caller allows another public host.
-    #[error("the target is {host}, but the only public host that is allowed is {allowed}")]
+    #[error("{host} is not the public host that is allowed ({allowed})")]
     OtherAllowed {
         /// The host as named in the target.
         host: String,

@@ -41,7 +41,7 @@ fn a_segment_that_cannot_be_opened_leaves_the_conclusion_open() {
     let output = campaign.audit(&["--expect", &list, "--json"]);
     assert_eq!(output.code, 2, "{}{}", output.out, output.errors);
     let doubts = output.json()["doubts"].to_string();
-    assert!(doubts.contains("1 segment is damaged or can't be read"), "{doubts}");
+    assert!(doubts.contains("1 segment is damaged or cannot be read"), "{doubts}");
 }
 
 #[test]

@@ -266,7 +266,7 @@ fn bodies_that_are_not_stored_leave_their_content_undecided() {
     assert_eq!(campaign.audit(&["--expect", &list]).code, 0);
     let output = campaign.audit(&["--expect", &list, "--must-contain", "name"]);
     assert_eq!(output.code, 2);
-    assert!(output.errors.contains("1 message is not stored whole"), "{}", output.errors);
+    assert!(output.errors.contains("1 message was not stored in full"), "{}", output.errors);
     campaign.send_to(&address(0), 0);
     let output = campaign.audit(&["--expect", &list]);
     assert!(output.out.contains("messages that are not stored"), "{}", output.out);

@@ -164,7 +164,7 @@ fn report_bad_rows(list: &sinkd::analysis::audit::ListTotals, path: &Path) {
     let more = list.bad_rows - list.faults.len() as u64;
     if more > 0 {
         let more = counted(more, "more row", "more rows");
-        eprintln!("sinkctl: {}: {more} can't be used", path.display());
+        eprintln!("sinkctl: {}: {more} cannot be used", path.display());
     }
 }
 
@@ -175,7 +175,7 @@ fn report_logs(logs: &LogsRead, paths: &[PathBuf]) {
     let more = logs.bad_lines - logs.faults.len() as u64;
     if more > 0 {
         let more = counted(more, "more line", "more lines");
-        eprintln!("sinkctl: {more} of the sender's logs can't be used");
+        eprintln!("sinkctl: {more} of the sender's logs cannot be used");
     }
     for log in &logs.cut {
         let path = paths[*log].display();

@@ -13,6 +13,10 @@ use sinkd::wording::parse_size;
 use crate::base::value::{Unexpected, count, domain, number, rate, time_above_0};
 use crate::sending::{AccountOptions, ReportForms, TlsOptions};
 
+/// clap's own usage would not say that one of these flags is needed.
+const USAGE: &str =
+    "sinkctl blast [OPTIONS] --to <TARGET>\n       sinkctl blast [OPTIONS] --show <N>";
+
 const MESSAGES: &str = "Messages";
 const RECIPIENTS: &str = "Recipients";
 const PACE: &str = "Load";
@@ -20,6 +24,7 @@ const DIALOGUE: &str = "Dialogue";
 
 /// Exits with 1 unless every message was accepted for every recipient.
 #[derive(Debug, Args)]
+#[command(override_usage = USAGE)]
 pub struct Blast {
     /// Target: HOST:PORT (IPv6 addresses in brackets) or unix:PATH, with the prefix lmtp: for LMTP.
     #[arg(long, value_name = "TARGET", required_unless_present = "show")]

@@ -78,12 +78,12 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     one(
         "cat",
         &[NothingFound, Incomplete],
-        "there is no such message, or it is damaged or not stored whole",
+        "there is no such message, or it is damaged or not stored in full",
     ),
     one(
         "show",
         &[NothingFound, Incomplete],
-        "there is no such message, it is damaged or not stored whole, or it lacks that part",
+        "there is no such message, it is damaged or not stored in full, or it lacks that part",
     ),
     incomplete("tail"),
     incomplete("count"),
@@ -112,7 +112,7 @@ pub const EXIT_CODES: &[ExitCodes] = &[
     one("prune", &[PartlyDone], "some segments cannot be read, so they are kept"),
     one("reload", &[PartlyDone], "some changed settings need a restart"),
     one("cert", &[DoesNotHold], "senders would refuse the certificate")
-        .zero("senders that are set up as printed accept the certificate"),
+        .zero("senders with the printed settings accept the certificate"),
     one(
         "search",
         &[NothingFound, Incomplete],

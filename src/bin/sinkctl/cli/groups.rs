@@ -13,6 +13,11 @@ pub const GROUPS: [(&str, &[&str]); 8] = [
     ("This program", &["completions", "man", "help"]),
 ];
 
+/// What clap says of its own command `help`.
+pub const ABOUT_HELP_OF_CLAP: &str = "Print this message or the help of the given subcommand(s)";
+/// What the list says of it.
+pub const ABOUT_HELP: &str = "Print this list, or the help of a command";
+
 /// Returns the command with a help that lists its subcommands by group.
 pub fn grouped(command: Command) -> Command {
     let (list, options) = (listed(&command), heading(&command, "Options"));
@@ -40,7 +45,7 @@ fn listed(command: &Command) -> String {
             let end = |at: usize, plain: &str| at > 0 && begins(plain).is_some();
             let entry = entry.enumerate().take_while(|(at, (plain, _))| !end(*at, plain));
             entry.for_each(|(_, (_, styled))| {
-                list += styled;
+                list += &styled.replace(ABOUT_HELP_OF_CLAP, ABOUT_HELP);
                 list.push('\n');
             });
         }

@@ -67,7 +67,7 @@ pub struct Replay {
         conflicts_with_all = ["since", "until"]
     )]
     pub run: Option<String>,
-    /// Reverse-path of all messages; <> is the null reverse-path [default: the original ones].
+    /// Reverse-path of all messages; <> is the null reverse-path [default: unchanged].
     #[arg(long, help_heading = CHANGES, value_name = "PATH", value_parser = reverse_path)]
     pub from: Option<String>,
     /// Domain that replaces the domain of every recipient; local parts stay the same.

@@ -40,7 +40,7 @@ pub struct Report {
     /// File for the page; - is standard output.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Folder in which to save each plot as an SVG file as well.
+    /// Folder in which to save each plot as an SVG file, in addition to the page.
     #[arg(long, value_name = "DIR")]
     pub svg: Option<PathBuf>,
     #[command(flatten)]
