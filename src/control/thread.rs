@@ -13,7 +13,7 @@ use crossbeam_channel::{Receiver, bounded};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::time::ProcessClock;
+use crate::time::{MonotonicNs, ProcessClock};
 
 use super::message::{self, Answer, REQUEST_BYTES_MAX, Request, RequestError};
 use super::socket::{self, ControlSocketFile, SocketError};
@@ -139,8 +139,8 @@ struct Client {
     stream: UnixStream,
     token: Token,
     request: Vec<u8>,
-    /// When its time is up, on the clock of the process.
-    until_ns: u64,
+    /// When its time is up.
+    until_ns: MonotonicNs,
 }
 
 /// The result of reading from a client.
@@ -178,7 +178,7 @@ impl Serving {
                     token => self.serve(token),
                 }
             }
-            let now_ns = self.clock.elapsed_ns();
+            let now_ns = self.clock.now_ns();
             self.clients.retain(|client| now_ns < client.until_ns);
             self.has_old = self.has_old && self.handler.clean_up();
         }
@@ -203,7 +203,7 @@ impl Serving {
             };
             let token = Token(self.next_token);
             self.next_token = self.next_token.checked_add(1).unwrap_or(CLIENTS);
-            let until_ns = self.clock.elapsed_ns() + CLIENT_TIME.as_nanos() as u64;
+            let until_ns = self.clock.now_ns().saturating_add(CLIENT_TIME);
             let mut client = Client { stream, token, request: Vec::new(), until_ns };
             // Most clients have sent their request by now, and need no place.
             if self.advance(&mut client) {

@@ -1,5 +1,4 @@
 //! A span of time in ns, as logs and queries use it.
-use std::time::Duration;
 
 use super::seconds::Seconds;
 use super::unix_ns::UnixNs;
@@ -46,8 +45,8 @@ impl Span {
     }
 
     /// Returns whether the span has ended at `now`, the time since 1970.
-    pub fn is_over(self, now: Duration) -> bool {
-        self.until_ns.is_some_and(|until| until.as_duration() <= now)
+    pub fn is_over(self, now_ns: UnixNs) -> bool {
+        self.until_ns.is_some_and(|until_ns| until_ns <= now_ns)
     }
 
     /// Returns the times in both spans. If there are none, the result begins and ends at the later
@@ -134,9 +133,9 @@ mod tests {
 
     #[test]
     fn a_span_is_over_at_its_end() {
-        let ns = Duration::from_nanos;
+        let ns = UnixNs::new;
         assert!(!span(None, 5).is_over(ns(4)) && span(None, 5).is_over(ns(5)));
-        assert!(!span(9, None).is_over(Duration::MAX), "a span without an end is never over");
+        assert!(!span(9, None).is_over(UnixNs::LAST), "a span without an end is never over");
     }
 
     /// Generates no bound, or one in the first two seconds of 1970, often at an end of a second.

@@ -4,15 +4,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::monotonic::MonotonicNs;
+
 /// Number of ns in a second.
 pub(super) const NS_PER_S: u64 = 1_000_000_000;
 const NS_PER_TENTH: u64 = NS_PER_S / 10;
 
 /// A point in Unix time, in whole ns since 1970. The last one is in the year 2554.
 ///
-/// The time of a process or of a run counts from its start. Such a time is an integer, so the
-/// compiler tells the two apart. Operations whose result is out of range return the first or the
-/// last point.
+/// The time of a process or of a run counts from its start, and has other types
+/// ([`Monotonic`](super::Monotonic)). Operations whose result is out of range return the first or
+/// the last point.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -94,10 +96,26 @@ impl UnixNs {
         Duration::from_nanos(self.0.abs_diff(other.0))
     }
 
+    /// Returns the point at `now_ns` of a clock that started at this point.
+    #[inline]
+    pub const fn at(self, now_ns: MonotonicNs) -> UnixNs {
+        self.saturating_add_ns(now_ns.get())
+    }
+
+    /// Returns the point that is `time` later.
+    pub fn saturating_add(self, time: Duration) -> UnixNs {
+        self.saturating_add_ns(nanos(time))
+    }
+
     /// Returns the point that is `ns` later.
     #[inline]
     pub const fn saturating_add_ns(self, ns: u64) -> UnixNs {
         UnixNs(self.0.saturating_add(ns))
+    }
+
+    /// Returns the point that is `time` earlier.
+    pub fn saturating_sub(self, time: Duration) -> UnixNs {
+        self.saturating_sub_ns(nanos(time))
     }
 
     /// Returns the point that is `ns` earlier.
@@ -158,8 +176,11 @@ mod tests {
         assert_eq!(UnixNs::of_second(u64::MAX), last);
         assert_eq!(UnixNs::of_duration(Duration::MAX), last);
         assert_eq!(last.saturating_add_ns(1), last);
+        assert_eq!(first.saturating_add(Duration::MAX), last);
+        assert_eq!(last.at(MonotonicNs::new(1)), last);
         assert_eq!(last.saturating_add_signed_ns(1), last);
         assert_eq!(first.saturating_sub_ns(1), first);
+        assert_eq!(last.saturating_sub(Duration::MAX), first);
         assert_eq!(first.saturating_add_signed_ns(-1), first);
         assert_eq!(UnixNs::from(Timestamp::MIN), first);
         assert_eq!(UnixNs::from(Timestamp::MAX), last);

@@ -377,7 +377,7 @@ fn a_resumed_session_is_recorded_in_the_envelope() {
 
 #[test]
 fn a_reload_changes_the_certificate_only_for_new_handshakes() {
-    let now = ProcessClock::get().unix();
+    let now = ProcessClock::get().unix_ns().as_duration();
     let [one, other] = [(); 2].map(|()| tempfile::tempdir().unwrap());
     for folder in [&one, &other] {
         CertificateFolder::in_data_folder(folder.path())

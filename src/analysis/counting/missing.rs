@@ -108,14 +108,14 @@ impl MissingMessages {
 /// this waits until it is written. Otherwise it is the part whose statistics must have been written
 /// by now.
 fn written(span: Span, clock: &dyn Clock) -> Span {
-    let now = clock.now();
+    let now_ns = clock.now();
     match span.until_ns {
-        Some(until_ns) if span.is_over(now) => {
+        Some(until_ns) if span.is_over(now_ns) => {
             wait_until_written(until_ns, clock);
             span
         }
         _ => {
-            let end_s = now.saturating_sub(WRITTEN_WITHIN).as_secs();
+            let end_s = now_ns.saturating_sub(WRITTEN_WITHIN).second();
             span.intersection(Span { until_ns: Some(UnixNs::of_second(end_s)), ..Span::ALL })
         }
     }

@@ -54,7 +54,7 @@ impl KeptLimits {
     ) -> Result<KeptLimits, AnalysisError> {
         let spans: Vec<Seconds> = selection.spans.iter().map(|span| span.seconds()).collect();
         let is_running = selection.folders.iter().any(|folder| holder(folder).is_some());
-        let over_s = is_running.then(|| selection.clock.now().as_secs());
+        let over_s = is_running.then(|| selection.clock.now().second());
         let mut limits = SenderLimits::read(selection.folders, &spans, &windows_s, over_s)
             .map_err(AnalysisError::Connections)?;
         let history = &gathered.history;

@@ -51,7 +51,7 @@ impl RunStatistics {
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
         // Messages that arrive during the wait are not waited for, because that might never end.
         let accepted = accepted(selection);
-        let second_ends_ns = UnixNs::of_second(clock.now().as_secs() + 1);
+        let second_ends_ns = UnixNs::of_second(clock.now().second() + 1);
         for (folder, span) in selection.parts() {
             if holder(folder).is_some() {
                 let end_ns = span.until_ns.map_or(second_ends_ns, |ns| ns.min(second_ends_ns));

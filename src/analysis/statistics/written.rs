@@ -22,17 +22,17 @@ pub fn wait_until_written(end_ns: UnixNs, clock: &dyn Clock) {
 
 /// Returns how long the statistics of a span that ends at `end_ns` may still be unwritten, up to
 /// three seconds.
-fn patience(end_ns: UnixNs, now: Duration) -> Duration {
-    let written = end_ns.as_duration().saturating_add(WRITTEN_WITHIN);
-    written.saturating_sub(now).min(WRITTEN_WITHIN + Duration::from_secs(1))
+fn patience(end_ns: UnixNs, now_ns: UnixNs) -> Duration {
+    let written_ns = end_ns.saturating_add(WRITTEN_WITHIN);
+    written_ns.since(now_ns).min(WRITTEN_WITHIN + Duration::from_secs(1))
 }
 
 /// Returns how long to wait until the statistics of the span that ends last are on disk; at most
 /// two seconds. Returns zero if any span has no end.
-pub fn patience_of(spans: &[Span], now: Duration) -> Duration {
+pub fn patience_of(spans: &[Span], now_ns: UnixNs) -> Duration {
     let ends: Option<Vec<UnixNs>> = spans.iter().map(|span| span.until_ns).collect();
     let last = ends.and_then(|ends| ends.into_iter().max());
-    last.map_or(Duration::ZERO, |end_ns| patience(end_ns, now).min(WRITTEN_WITHIN))
+    last.map_or(Duration::ZERO, |end_ns| patience(end_ns, now_ns).min(WRITTEN_WITHIN))
 }
 
 /// Reads again while fewer messages are recorded than were `accepted`, for up to `patience`.
@@ -44,12 +44,12 @@ pub fn complete(
     read: impl Fn() -> Result<History, AnalysisError>,
     accepted: impl Fn() -> Option<u64>,
 ) -> Result<(History, Option<u64>), AnalysisError> {
-    let until = clock.now() + patience;
+    let until_ns = clock.now().saturating_add(patience);
     loop {
         let history = read()?;
         let recorded = history.total(Counter::Messages);
         let not_recorded = accepted().map(|accepted| accepted.saturating_sub(recorded));
-        if not_recorded.is_none_or(|n| n == 0) || clock.now() >= until {
+        if not_recorded.is_none_or(|n| n == 0) || clock.now() >= until_ns {
             return Ok((history, not_recorded));
         }
         clock.pause(LOOK_EVERY);
@@ -63,20 +63,20 @@ mod tests {
     use super::*;
 
     /// A clock that advances only while a caller waits, by about half of the requested time.
-    struct ByHand(Cell<Duration>);
+    struct ByHand(Cell<UnixNs>);
 
     impl Clock for ByHand {
-        fn now(&self) -> Duration {
+        fn now(&self) -> UnixNs {
             self.0.get()
         }
 
         fn pause(&self, time: Duration) {
-            self.0.set(self.0.get() + time / 2 + Duration::from_nanos(1));
+            self.0.set(self.0.get().saturating_add(time / 2).saturating_add_ns(1));
         }
     }
 
     fn clock(seconds: u64) -> ByHand {
-        ByHand(Cell::new(Duration::from_secs(seconds)))
+        ByHand(Cell::new(UnixNs::of_second(seconds)))
     }
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
         {
             let clock = clock(now_s);
             wait_until_written(UnixNs::of_second(end_s), &clock);
-            let waited = clock.now() - Duration::from_secs(now_s);
+            let waited = clock.now().since(UnixNs::of_second(now_s));
             let expected = Duration::from_secs(waits_s);
             assert!(waited >= expected && waited <= expected + Duration::from_millis(1));
         }
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn the_span_that_ends_last_is_waited_for_unless_one_has_no_end() {
         let until = |s: u64| Span { until_ns: Some(UnixNs::of_second(s)), ..Span::ALL };
-        let now = Duration::from_secs(101);
+        let now_ns = UnixNs::of_second(101);
         for (spans, waits_s) in [
             (vec![], 0),
             (vec![until(90)], 0),
@@ -102,7 +102,7 @@ mod tests {
             (vec![until(100), until(500)], 2),
             (vec![until(100), Span::ALL], 0),
         ] {
-            assert_eq!(patience_of(&spans, now), Duration::from_secs(waits_s), "{spans:?}");
+            assert_eq!(patience_of(&spans, now_ns), Duration::from_secs(waits_s), "{spans:?}");
         }
     }
 
@@ -112,12 +112,12 @@ mod tests {
         let clock_at = clock(100);
         let found = complete(Duration::from_secs(3), &clock_at, read, || Some(7)).unwrap();
         assert_eq!(found.1, Some(7));
-        let waited = clock_at.now() - Duration::from_secs(100);
+        let waited = clock_at.now().since(UnixNs::of_second(100));
         assert!(waited >= Duration::from_secs(3) && waited < Duration::from_secs(4));
         for accepted in [None, Some(0)] {
             let clock_at = clock(100);
             let found = complete(Duration::from_secs(3), &clock_at, read, || accepted).unwrap();
-            assert_eq!((found.1, clock_at.now()), (accepted, Duration::from_secs(100)));
+            assert_eq!((found.1, clock_at.now()), (accepted, UnixNs::of_second(100)));
         }
     }
 }

@@ -93,7 +93,7 @@ fn with_place(error: RunError) -> anyhow::Error {
 /// Waits until this time.
 fn wait_until(moment: UnixNs) {
     loop {
-        let left = moment.since(UnixNs::of_duration(SystemClock.now()));
+        let left = moment.since(SystemClock.now());
         if left.is_zero() {
             return;
         }

@@ -9,7 +9,7 @@ use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::index;
 use sinkd::index::query::Query;
 use sinkd::log::reader::Folder;
-use sinkd::time::{Clock, UnixNs};
+use sinkd::time::Clock;
 use sinkd::wording::counted;
 
 use crate::base::clock::SystemClock;
@@ -142,7 +142,7 @@ fn print_short(
 ///
 /// Errors: the text is not a query; the error shows the position.
 pub fn parse(folders: &[Folder], text: &str) -> anyhow::Result<Vec<Query>> {
-    let now_ns = UnixNs::of_duration(SystemClock.now());
+    let now_ns = SystemClock.now();
     let queries = parse_queries(folders, text, now_ns);
     if text.contains("run:") && !matches!(queries, Err(QuestionError::Runs { .. })) {
         for folder in folders {

@@ -29,7 +29,7 @@ use sinkd::control::Control;
 use sinkd::http::{self, NotReady};
 use sinkd::server::{Counters, Server, ServiceManager, StartedServer, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
-use sinkd::time::ProcessClock;
+use sinkd::time::{ProcessClock, UnixNs};
 use sinkd::wording::{shell_word, without_numbers};
 
 use advice::{advice, without_http};
@@ -77,7 +77,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     if matches.get_flag("check") {
         config.client_lists(&config.listen)?;
         config.auth_rules(&config.listen)?;
-        let tls = config.check_tls(&config.listen, ProcessClock::get().unix())?;
+        let tls = config.check_tls(&config.listen, ProcessClock::get().unix_ns().as_duration())?;
         let warnings = [warnings, tls].concat();
         warnings.iter().for_each(|text| report(&format!("warning: {text}")));
         return print("sinkd: the configuration is valid\n").context("standard output");
@@ -331,7 +331,8 @@ fn idle_for(server: &Server, started: Instant) -> Duration {
         .max()
         .unwrap_or(0);
     // Both are times of this process's clock, so the difference is elapsed time.
-    let since = ProcessClock::get().unix().saturating_sub(Duration::from_millis(heard_ms));
+    let heard = Duration::from_millis(heard_ms);
+    let since = ProcessClock::get().unix_ns().since(UnixNs::of_duration(heard));
     since.min(started.elapsed())
 }
 

@@ -329,7 +329,7 @@ mod tests {
     /// Returns a connection whose handshake is done, over a socket with little room.
     fn established() -> (TargetTls, TargetStream, Target) {
         let folder = tempfile::tempdir().unwrap();
-        let now = crate::time::ProcessClock::get().unix();
+        let now = crate::time::ProcessClock::get().unix_ns().as_duration();
         let kept = CertificateFolder::in_data_folder(folder.path());
         let identity = kept.identity(&["localhost".into()], now).unwrap();
         let acceptor = Acceptor::new(&identity, &ClientCertificates::Off).unwrap();

@@ -11,7 +11,7 @@ pub struct RoundClock {
 
 impl RoundClock {
     pub fn start() -> RoundClock {
-        let unix_base = UnixNs::of_duration(ProcessClock::get().unix_base);
+        let unix_base = ProcessClock::get().unix_base;
         RoundClock { unix_base, now_ns: 0 }
     }
 

@@ -123,7 +123,7 @@ impl Worker {
         // The first round has no events. `wake` has one call, so that it is inlined: as a call of
         // its own it costs 25 instructions a round.
         loop {
-            if self.table.wake(clock.elapsed_ns()) == RoundKind::FirstOfSecond {
+            if self.table.wake(clock.now_ns().get()) == RoundKind::FirstOfSecond {
                 let waiting = self.intake.acceptors.queue_length();
                 self.table.state.measurements().accept_queue(waiting);
             }
@@ -132,7 +132,7 @@ impl Worker {
             if self.intake.is_done(&self.table) {
                 break;
             }
-            self.table.end_round(clock.elapsed_ns());
+            self.table.end_round(clock.now_ns().get());
             self.watch_round(wake_ms);
             let wait_ms = self.wait_ms();
             self.table.state.measurements().sleeps(wait_ms);

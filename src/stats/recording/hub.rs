@@ -85,7 +85,7 @@ impl Hub {
             writer,
             live: live.clone(),
             seconds: BTreeMap::new(),
-            last_sample: observer.sample(watch.unix().as_secs()),
+            last_sample: observer.sample(watch.unix_ns().second()),
             observer,
             watch,
             sampled_at: None,
@@ -145,13 +145,13 @@ struct Merging {
 impl Merging {
     fn run(mut self, stopped: &Receiver<()>) {
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(GRACE) {
-            let now = self.watch.unix();
+            let now_ns = self.watch.unix_ns();
             self.collect();
-            self.sample(now.as_secs());
-            self.write_until(now.saturating_sub(GRACE).as_secs());
+            self.sample(now_ns.second());
+            self.write_until(now_ns.saturating_sub(GRACE).second());
         }
         // The last sample ends the current second, which is not over.
-        let now = self.watch.unix().as_secs();
+        let now = self.watch.unix_ns().second();
         self.collect();
         let sample = self.observer.sample(now);
         self.end_second(now, sample);

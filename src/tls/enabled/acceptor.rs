@@ -105,7 +105,7 @@ mod tests {
     /// Returns the current time: the verifier of rustls uses the system clock, so the certificates
     /// must be valid today.
     fn today() -> Duration {
-        crate::time::ProcessClock::get().unix()
+        crate::time::ProcessClock::get().unix_ns().as_duration()
     }
 
     impl Signed {

@@ -33,7 +33,7 @@ fn identity(leaf: CertificateDer<'static>, key: &LeafKey) -> Identity {
 
 impl Signed {
     fn new() -> Signed {
-        Signed::with_host("host", crate::time::ProcessClock::get().unix())
+        Signed::with_host("host", crate::time::ProcessClock::get().unix_ns().as_duration())
     }
 
     /// Creates a CA of `host`, and certificates that are valid from `now`.
@@ -217,7 +217,8 @@ fn connections_of_one_connector_resume_as_many_sessions_as_there_were() {
 #[test]
 fn servers_are_verified_by_ca_name_and_date() {
     let (signed, new) = (Signed::new(), Signed::new());
-    let other = Signed::with_host("other", crate::time::ProcessClock::get().unix());
+    let other =
+        Signed::with_host("other", crate::time::ProcessClock::get().unix_ns().as_duration());
     let old = Signed::with_host("host", Duration::ZERO);
     let rows: [(&Signed, &ServerTrust, &str, Result<(), Failures>); 8] = [
         (&signed, &signed.trust, "localhost", Ok(())),
@@ -269,7 +270,8 @@ fn servers_are_verified_by_ca_name_and_date() {
 #[test]
 fn a_certificate_is_presented_to_a_server_that_requests_one() {
     let signed = Signed::new();
-    let other = Signed::with_host("other", crate::time::ProcessClock::get().unix());
+    let other =
+        Signed::with_host("other", crate::time::ProcessClock::get().unix_ns().as_duration());
     let required = ClientCertificates::Required(signed.roots.clone());
     let acceptor = Acceptor::new(&signed.server, &required).unwrap();
     for version in VERSIONS {

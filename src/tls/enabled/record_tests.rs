@@ -16,7 +16,7 @@ fn server() -> Server {
     let folder = tempfile::tempdir().unwrap();
     let kept = CertificateFolder::in_data_folder(folder.path());
     // rustls uses the system clock.
-    let now: Duration = crate::time::ProcessClock::get().unix();
+    let now: Duration = crate::time::ProcessClock::get().unix_ns().as_duration();
     let identity = kept.identity(&["localhost".into()], now).unwrap();
     let acceptor = Acceptor::new(&identity, &ClientCertificates::Off).unwrap();
     Server { acceptor, ca: kept.ca_path(), _folder: folder }

@@ -12,7 +12,7 @@ use sinkd::analysis::audit::{
     ExpectedList, FolderNames, KeyKind, KeyRule, KeySource, ListRule, LogRule, MessageRule,
     NumberRange, OrderRule, RowRule, audit,
 };
-use sinkd::time::{Clock, Span};
+use sinkd::time::{Clock, Span, UnixNs};
 
 use super::campaign::{Campaign, address, audit_on, list};
 use crate::common::program;
@@ -106,8 +106,8 @@ fn messages_without_a_number_are_not_gaps_in_a_sequence() {
 struct Now;
 
 impl Clock for Now {
-    fn now(&self) -> Duration {
-        SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
+    fn now(&self) -> UnixNs {
+        UnixNs::of_duration(SystemTime::now().duration_since(UNIX_EPOCH).unwrap())
     }
 
     fn pause(&self, _: Duration) {}

@@ -64,7 +64,7 @@ fn check_report(load: &Load, address: SocketAddr, report: &SendReport) -> anyhow
 
 /// Returns the time in whole seconds since 1970.
 pub fn unix_s() -> u64 {
-    SystemClock.now().as_secs()
+    SystemClock.now().second()
 }
 
 /// Sends a load for the given duration. Returns the report, and the statistics of the sender.

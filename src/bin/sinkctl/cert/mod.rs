@@ -148,7 +148,7 @@ fn reason_to_refuse(own: &CertificateFacts, signer: Option<&CertificateFacts>) -
     let Some(ca) = signer else {
         return Some("the CA did not sign the certificate".into());
     };
-    let now = i64::try_from(SystemClock.now().as_secs()).unwrap_or(i64::MAX);
+    let now = i64::try_from(SystemClock.now().second()).unwrap_or(i64::MAX);
     let ended = [("CA", ca), ("certificate", own)].into_iter().find(|(_, it)| now > it.not_after);
     ended.map(|(name, facts)| format!("the {name} expired at {}", facts.valid_until()))
 }

@@ -106,7 +106,7 @@ impl PreparedReplay {
         let ids = replay.ids.as_deref().map(choose::ids).transpose()?;
         let map = rewriting.recipients.as_ref();
         let belongs = belongs(folder, replay, ids.as_deref(), map)?;
-        let now_ns = UnixNs::of_duration(SystemClock.now());
+        let now_ns = SystemClock.now();
         let resume = resume(replay, &belongs, now_ns)?;
         let started_ns = resume.as_ref().map_or(now_ns, |(resume, _)| resume.started_ns());
         let (selection, found) = choose::selection(folder, replay, ids, started_ns)?;
