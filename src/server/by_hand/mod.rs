@@ -19,6 +19,7 @@ use crate::smtp::limits::Protocol;
 use crate::smtp::tally;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
+use crate::time::MonotonicNs;
 
 use super::indexing::NewSegments;
 use super::shutdown::{Stop, StopStage};
@@ -215,7 +216,7 @@ impl ByHandSink {
     pub fn wake_worker(&mut self, worker: usize, now: Duration) {
         self.now = now;
         if let Some(worker) = &mut self.workers[worker] {
-            worker.table.wake(now.as_nanos() as u64);
+            worker.table.wake(MonotonicNs::START.saturating_add(now));
         }
     }
 
@@ -244,7 +245,7 @@ impl ByHandSink {
     /// Does the rest of the round of a worker. If its part of the stop is done, it ends.
     pub fn round_of(&mut self, index: usize) {
         let Some(worker) = &mut self.workers[index] else { return };
-        worker.round(&self.shared, self.now.as_nanos() as u64);
+        worker.round(&self.shared, MonotonicNs::START.saturating_add(self.now));
         if worker.is_done()
             && let Some(worker) = self.workers[index].take()
         {

@@ -11,6 +11,7 @@ use crate::server::listening::{Admission, SocketInterest, Stream};
 use crate::server::shutdown::StopStage;
 use crate::server::worker::{Intake, Interests, Table, TablePlace};
 use crate::smtp::session::Farewell;
+use crate::time::MonotonicNs;
 
 /// The events for which a table has registered.
 pub(super) struct TableEvents {
@@ -125,7 +126,7 @@ impl WorkerByHand {
     }
 
     /// Does what follows the events of a round.
-    pub fn round(&mut self, shared: &Shared, now_ns: u64) {
+    pub fn round(&mut self, shared: &Shared, now_ns: MonotonicNs) {
         self.accept_all();
         self.table.round();
         let sees_stop = self.table.state.stop().stage() > self.table.stage();

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use crate::smtp::envelope::Client;
 use crate::smtp::session::Session;
 use crate::stats::SessionKey;
+use crate::time::{MonotonicMs, MonotonicUs};
 
 use super::conn_statistics::ConnStatistics;
 use super::conn_times::ConnTimes;
@@ -38,9 +39,9 @@ pub enum Flow {
     Discard { left: u64 },
     /// Nothing more is read: the connection closes once the last replies have been sent.
     Closing,
-    /// Our side is shut down, since `since_ms` on the worker's clock. Input is still read and
+    /// Our side is shut down, since `since_ms`. Input is still read and
     /// discarded, so that no reset overtakes the last reply.
-    Lingering { since_ms: u64 },
+    Lingering { since_ms: MonotonicMs },
 }
 
 impl Flow {
@@ -89,8 +90,14 @@ pub struct Conn {
 }
 
 impl Conn {
-    /// Makes a connection that begins at `now_us` of the worker's clock, and counts as a session.
-    pub fn new(socket: Stream, session: Session, id: ConnId, client: Client, now_us: u64) -> Conn {
+    /// Makes a connection that begins at `now_us`, and counts as a session.
+    pub fn new(
+        socket: Stream,
+        session: Session,
+        id: ConnId,
+        client: Client,
+        now_us: MonotonicUs,
+    ) -> Conn {
         let incoming = Incoming {
             held: None,
             last_payload_bytes: None,

@@ -1,4 +1,5 @@
 //! The TLS handshake of a connection.
+use crate::time::MonotonicUs;
 use crate::tls::Handshake;
 
 use crate::server::payload::{Buffer, TransferPool};
@@ -9,14 +10,14 @@ pub struct Handshaking {
     pub handshake: Handshake,
     /// Octets of an incomplete message of the client.
     pub held: Option<Buffer>,
-    /// When the handshake began, µs of the worker's clock.
-    pub started_us: u64,
+    /// When the handshake began.
+    pub started_us: MonotonicUs,
     /// Whether any octets of the client have arrived.
     pub has_input: bool,
 }
 
 impl Handshaking {
-    pub fn new(handshake: Handshake, started_us: u64) -> Handshaking {
+    pub fn new(handshake: Handshake, started_us: MonotonicUs) -> Handshaking {
         Handshaking { handshake, held: None, started_us, has_input: false }
     }
 

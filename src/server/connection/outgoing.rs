@@ -1,5 +1,6 @@
 //! Replies that a connection could not send yet.
 use crate::log::MessageId;
+use crate::time::MonotonicUs;
 
 /// The output side of a connection.
 #[derive(Debug, Default)]
@@ -18,9 +19,9 @@ pub struct Unsent {
     sent: usize,
     /// Messages acknowledged in `bytes`, each with the offset at which its reply ends.
     acknowledged: Vec<(usize, MessageId)>,
-    /// Start times of the transactions whose final replies are in `bytes`, µs of the worker's
-    /// clock. They end once all of `bytes` has been sent.
-    pub began_us: Vec<u64>,
+    /// Start times of the transactions whose final replies are in `bytes`. They end once all of
+    /// `bytes` has been sent.
+    pub began_us: Vec<MonotonicUs>,
 }
 
 impl Unsent {

@@ -2,6 +2,7 @@
 //!
 //! One value says which list of the table the connection is in, whether events of its socket
 //! matter, and since when its payload has waited for room.
+use crate::time::MonotonicMs;
 
 /// How a turn ended: what the connection needs to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum TurnEnd {
     Closed,
 }
 
-/// The condition for a connection's next turn. Times are ms of the worker's clock.
+/// The condition for a connection's next turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waits {
     /// Input from its client.
@@ -34,20 +35,20 @@ pub enum Waits {
     /// Room in the socket for replies, or the end of the commit in progress.
     RepliesOrCommit,
     /// Room in the log, or the end of its message's commit. Nothing is read meanwhile.
-    Log { since_ms: u64 },
+    Log { since_ms: MonotonicMs },
     /// Its place in the ready list, which runs next. Events of its socket don't matter. `Some(t)`:
     /// it has waited for room in the log since `t`, and there may be room now.
-    Turn { after_log_since_ms: Option<u64> },
+    Turn { after_log_since_ms: Option<MonotonicMs> },
     /// The end of its turn, for which it was just taken from the ready list. `Some`: the turn is
     /// another attempt to find room in the log, for which it has waited since then.
-    EndOfTurn { after_log_since_ms: Option<u64> },
+    EndOfTurn { after_log_since_ms: Option<MonotonicMs> },
     /// No turn follows, because it has ended.
     Closed,
 }
 
 impl Waits {
     /// Returns the condition after a turn that ended with `turn` at `now_ms`.
-    pub fn after(self, turn: TurnEnd, now_ms: u64) -> Waits {
+    pub fn after(self, turn: TurnEnd, now_ms: MonotonicMs) -> Waits {
         match turn {
             TurnEnd::Idle => Waits::Octets,
             TurnEnd::Again | TurnEnd::Identified | TurnEnd::StartsTls => {
@@ -62,7 +63,7 @@ impl Waits {
     }
 
     /// Returns since when its payload has waited for the log, across all attempts.
-    pub fn log_since_ms(self) -> Option<u64> {
+    pub fn log_since_ms(self) -> Option<MonotonicMs> {
         match self {
             Waits::Log { since_ms } => Some(since_ms),
             Waits::Turn { after_log_since_ms } | Waits::EndOfTurn { after_log_since_ms } => {
@@ -114,22 +115,26 @@ impl Waits {
 mod tests {
     use super::*;
 
+    fn ms(ms: u64) -> MonotonicMs {
+        MonotonicMs::new(ms)
+    }
+
     #[test]
     fn the_wait_for_the_log_counts_from_the_first_attempt() {
-        let first = Waits::Octets.after(TurnEnd::Parked, 5);
-        assert_eq!(first, Waits::Log { since_ms: 5 });
+        let first = Waits::Octets.after(TurnEnd::Parked, ms(5));
+        assert_eq!(first, Waits::Log { since_ms: ms(5) });
         let retry = first.log_may_have_room();
         assert!(retry.is_for_turn() && !retry.is_for_socket());
         let retry = retry.turn_begins();
         assert!(!retry.is_for_turn(), "it can be put into the ready list again");
-        assert_eq!(retry.after(TurnEnd::Parked, 9), Waits::Log { since_ms: 5 });
-        let continued = retry.after(TurnEnd::Again, 9);
-        assert_eq!(continued.after(TurnEnd::Parked, 11), Waits::Log { since_ms: 11 });
+        assert_eq!(retry.after(TurnEnd::Parked, ms(9)), Waits::Log { since_ms: ms(5) });
+        let continued = retry.after(TurnEnd::Again, ms(9));
+        assert_eq!(continued.after(TurnEnd::Parked, ms(11)), Waits::Log { since_ms: ms(11) });
     }
 
     #[test]
     fn nothing_wakes_a_connection_that_has_ended() {
-        let ended = Waits::Log { since_ms: 3 }.after(TurnEnd::Closed, 5);
+        let ended = Waits::Log { since_ms: ms(3) }.after(TurnEnd::Closed, ms(5));
         assert!(!ended.is_for_socket() && !ended.is_for_log() && !ended.is_for_turn());
         assert_eq!(ended.log_may_have_room(), ended);
     }
@@ -143,7 +148,7 @@ mod tests {
             (TurnEnd::BlockedInCommit, true),
             (TurnEnd::Parked, true),
         ] {
-            let waits = Waits::Octets.after(turn, 1);
+            let waits = Waits::Octets.after(turn, ms(1));
             assert_eq!(waits.is_for_log(), resumes, "{turn:?}");
             assert_eq!(waits.log_may_have_room() != waits, resumes, "{turn:?}");
             let ways = [waits.is_for_socket(), waits.is_for_log(), waits.is_for_turn()];

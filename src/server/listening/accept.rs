@@ -11,6 +11,7 @@ use crate::config;
 use crate::server::log_throttle::LogThrottle;
 use crate::server::sys;
 use crate::smtp::envelope::Client;
+use crate::time::MonotonicMs;
 
 /// Connections accepted from one listener before the next listener gets its turn.
 pub(crate) const ACCEPTS_PER_ROUND: usize = 64;
@@ -44,9 +45,9 @@ pub(crate) struct Acceptors<A = Acceptor> {
     listeners: Vec<A>,
     /// Listeners with more in their queue, or paused; no duplicates.
     again: Vec<usize>,
-    /// The end of the current pause in accepting, ms of the worker's clock. Accepting pauses when
-    /// no descriptors are left or a listener fails.
-    paused_until_ms: Option<u64>,
+    /// The end of the current pause in accepting. Accepting pauses when no descriptors are left or
+    /// a listener fails.
+    paused_until_ms: Option<MonotonicMs>,
     /// Limits log lines about pauses.
     pause_log: LogThrottle,
     /// A descriptor held in reserve: if none are left when sinkd stops, it is used to answer the
@@ -92,7 +93,7 @@ impl<A: Accepts> Acceptors<A> {
 
     /// Returns the next connection from `listener`. `None`: its queue is empty, or accepting pauses
     /// and the listener will be tried again afterwards.
-    pub fn next(&mut self, listener: usize, now_ms: u64) -> Option<Arrival> {
+    pub fn next(&mut self, listener: usize, now_ms: MonotonicMs) -> Option<Arrival> {
         let mut errors = 0;
         loop {
             match self.listeners.get(listener)?.accept() {
@@ -123,7 +124,7 @@ impl<A: Accepts> Acceptors<A> {
     }
 
     /// Takes the list of listeners that have more to accept; empty while accepting pauses.
-    pub fn take_more(&mut self, now_ms: u64) -> Vec<usize> {
+    pub fn take_more(&mut self, now_ms: MonotonicMs) -> Vec<usize> {
         if self.again.is_empty() || self.is_paused(now_ms) {
             return Vec::new();
         }
@@ -132,9 +133,9 @@ impl<A: Accepts> Acceptors<A> {
     }
 
     /// Returns how long the loop may sleep before a listener needs it; `None` if none does.
-    pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
+    pub fn wait_ms(&self, now_ms: MonotonicMs) -> Option<u64> {
         match self.paused_until_ms {
-            Some(until) => Some(until.saturating_sub(now_ms)),
+            Some(until_ms) => Some(until_ms.ms_since(now_ms)),
             None => (!self.again.is_empty()).then_some(0),
         }
     }
@@ -154,7 +155,7 @@ impl<A: Accepts> Acceptors<A> {
     ///
     /// Clients that keep connecting can't delay the stop: a queue holds at most `backlog + 1`
     /// connections, so any beyond that arrived after the stop began.
-    pub fn close(&mut self, now_ms: u64, mut answer: impl FnMut(Arrival)) {
+    pub fn close(&mut self, now_ms: MonotonicMs, mut answer: impl FnMut(Arrival)) {
         self.spare = None;
         for listener in 0..self.listeners.len() {
             for _ in 0..self.backlog + 1 {
@@ -167,12 +168,12 @@ impl<A: Accepts> Acceptors<A> {
         self.paused_until_ms = None;
     }
 
-    fn is_paused(&self, now_ms: u64) -> bool {
-        self.paused_until_ms.is_some_and(|until| now_ms < until)
+    fn is_paused(&self, now_ms: MonotonicMs) -> bool {
+        self.paused_until_ms.is_some_and(|until_ms| now_ms < until_ms)
     }
 
     #[cold]
-    fn pause(&mut self, listener: usize, error: &io::Error, now_ms: u64) {
+    fn pause(&mut self, listener: usize, error: &io::Error, now_ms: MonotonicMs) {
         if self.pause_log.take(now_ms) {
             let why = if sys::is_out_of_descriptors(error) {
                 "no descriptors are left"
@@ -181,7 +182,7 @@ impl<A: Accepts> Acceptors<A> {
             };
             tracing::warn!(%error, "{why}: connections wait to be accepted");
         }
-        self.paused_until_ms = Some(now_ms + sys::ACCEPT_PAUSE.as_millis() as u64);
+        self.paused_until_ms = Some(now_ms.saturating_add(sys::ACCEPT_PAUSE));
         self.has_more(listener);
     }
 }
@@ -195,15 +196,16 @@ mod tests {
         let poll = mio::Poll::new().unwrap();
         let mut acceptors = Acceptors::new(Vec::new(), poll.registry(), 16).unwrap();
         let shortage = std::io::Error::from_raw_os_error(libc::EMFILE);
-        for now_ms in 0..1000 {
+        for now_ms in (0..1000).map(MonotonicMs::new) {
             acceptors.pause(3, &shortage, now_ms);
             acceptors.has_more(3);
             assert!(acceptors.take_more(now_ms).is_empty(), "it pauses");
         }
-        assert!(!acceptors.pause_log.take(1000), "it was logged");
-        assert_eq!(acceptors.wait_ms(1000), Some(99));
-        assert_eq!(acceptors.take_more(1099), [3]);
-        assert_eq!(acceptors.wait_ms(1099), None);
+        let [later_ms, end_ms] = [1000, 1099].map(MonotonicMs::new);
+        assert!(!acceptors.pause_log.take(later_ms), "it was logged");
+        assert_eq!(acceptors.wait_ms(later_ms), Some(99));
+        assert_eq!(acceptors.take_more(end_ms), [3]);
+        assert_eq!(acceptors.wait_ms(end_ms), None);
     }
 
     /// A listener whose every `accept` fails.
@@ -224,10 +226,11 @@ mod tests {
     #[test]
     fn a_failing_listener_pauses_and_does_not_delay_others() {
         let mut acceptors = Acceptors::from_listeners(vec![Failing(0.into())], 16);
-        assert!(acceptors.next(0, 0).is_none());
-        assert_eq!(acceptors.wait_ms(0), Some(100));
-        assert_eq!(acceptors.take_more(100), [0]);
-        acceptors.close(100, |_| panic!("it accepts none"));
+        assert!(acceptors.next(0, MonotonicMs::START).is_none());
+        assert_eq!(acceptors.wait_ms(MonotonicMs::START), Some(100));
+        let end_ms = MonotonicMs::new(100);
+        assert_eq!(acceptors.take_more(end_ms), [0]);
+        acceptors.close(end_ms, |_| panic!("it accepts none"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A payload in progress, from 354 or the first BDAT to the final reply.
 use crate::log::PendingCommit;
 use crate::smtp::session::Refusal;
-use crate::time::UnixNs;
+use crate::time::{MonotonicUs, UnixNs};
 
 use super::fate::Fate;
 use super::framing::Framing;
@@ -13,8 +13,8 @@ use super::storage::Storage;
 #[derive(Debug)]
 pub struct CommitInProgress {
     pub pending: PendingCommit,
-    /// When the commit began, µs of the worker's clock.
-    pub since_us: u64,
+    /// When the commit began.
+    pub since_us: MonotonicUs,
     /// Time of receipt in its slot.
     pub received_at_ns: UnixNs,
 }
@@ -39,12 +39,11 @@ pub struct Transfer {
     pub draw: Option<Draw>,
     /// `None`: no commit has begun, or it did not have to wait.
     pub commit: Option<CommitInProgress>,
-    /// When its time on the network began, µs of the worker's clock: the arrival of the first
-    /// octet, plus all the time during which it waited for us (added in
-    /// `recording/measurements/turns.rs`).
-    pub first_us: u64,
-    /// Since when it has waited for room in the log, µs of the worker's clock.
-    pub parked_since_us: Option<u64>,
+    /// When its time on the network began: the arrival of the first octet, plus all the time during
+    /// which it waited for us (added in `recording/measurements/turns.rs`).
+    pub first_us: MonotonicUs,
+    /// Since when it has waited for room in the log.
+    pub parked_since_us: Option<MonotonicUs>,
 }
 
 impl Transfer {
@@ -59,7 +58,7 @@ impl Transfer {
             has_ticket: false,
             draw: None,
             commit: None,
-            first_us: 0,
+            first_us: MonotonicUs::START,
             parked_since_us: None,
         }
     }

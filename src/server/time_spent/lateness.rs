@@ -1,7 +1,8 @@
 //! Delays that we caused to connections: the loop was stopped, or waited for a processor.
 //!
 //! A client whose octets are in the socket waits for us, although the loop has not seen them yet.
-use std::num::NonZeroU64;
+
+use crate::time::MonotonicUs;
 
 use super::run_queue::RunQueue;
 use super::sums::{ConnectionState, Sums};
@@ -59,17 +60,17 @@ fn part(us: u64, count: u64, of: u64) -> u64 {
     u64::try_from(part).unwrap_or(u64::MAX)
 }
 
-/// The delays of one loop since the last second ended. Times are µs of the worker's clock.
+/// The delays of one loop since the last second ended.
 #[derive(Debug, Default)]
 pub(crate) struct Lateness {
     /// `None`: the kernel doesn't report it, or the clock is simulated.
     run_queue: Option<RunQueue>,
     /// When the loop should be awake again at the latest; `None` if it sleeps without a timeout.
-    awake_us: Option<NonZeroU64>,
+    awake_us: Option<MonotonicUs>,
     /// The sum of all sleeps that exceeded the requested time by more than [`LATE_MIN_US`].
     overslept_us: u64,
     /// When the second began.
-    began_us: u64,
+    began_us: MonotonicUs,
     queues: Queues,
 }
 
@@ -81,15 +82,15 @@ impl Lateness {
 
     /// Notes that the loop goes to sleep at `now_us`, for `wait_ms` at most.
     #[inline]
-    pub fn sleeps(&mut self, now_us: u64, wait_ms: Option<u64>) {
-        self.awake_us = wait_ms.and_then(|ms| NonZeroU64::new(now_us + ms * 1000 + LATE_MIN_US));
+    pub fn sleeps(&mut self, now_us: MonotonicUs, wait_ms: Option<u64>) {
+        self.awake_us = wait_ms.map(|ms| now_us.saturating_add_us(ms * 1000 + LATE_MIN_US));
     }
 
-    /// Notes that the loop, asleep since `slept_us`, wakes at `now_us`.
+    /// Notes that the loop, asleep since `since_us`, wakes at `now_us`.
     #[inline]
-    pub fn wakes(&mut self, slept_us: u64, now_us: u64) {
-        self.queues.sleep_us = now_us.saturating_sub(slept_us);
-        if self.awake_us.is_some_and(|awake_us| now_us > awake_us.get()) {
+    pub fn wakes(&mut self, since_us: MonotonicUs, now_us: MonotonicUs) {
+        self.queues.sleep_us = now_us.us_since(since_us);
+        if self.awake_us.is_some_and(|awake_us| now_us > awake_us) {
             // With traffic arriving, epoll wakes at once; a long sleep means the process was
             // stopped.
             self.overslept_us += self.queues.sleep_us;
@@ -109,15 +110,15 @@ impl Lateness {
     }
 
     /// Starts over at `now_us`: up to then there was no connection to delay.
-    pub fn begin(&mut self, now_us: u64) {
+    pub fn begin(&mut self, now_us: MonotonicUs) {
         (self.began_us, self.overslept_us, self.queues) = (now_us, 0, Queues::default());
         self.run_queue.as_mut().map(RunQueue::take);
     }
 
     /// Ends a second at `end_us`, in which connections spent `sums` and the loop worked for
     /// `busy_us`.
-    pub fn take(&mut self, sums: &Sums, busy_us: u64, end_us: u64) -> Starved {
-        let length_us = end_us.saturating_sub(self.began_us).max(1);
+    pub fn take(&mut self, sums: &Sums, busy_us: u64, end_us: MonotonicUs) -> Starved {
+        let length_us = end_us.us_since(self.began_us).max(1);
         self.began_us = end_us;
         let scheduled = self.run_queue.as_mut().map(RunQueue::take).unwrap_or_default();
         let queues = self.queues.take();
@@ -146,42 +147,46 @@ mod tests {
     use super::*;
     use crate::server::time_spent::sums::{StateTimer, TimeSpent};
 
+    fn at(us: u64) -> MonotonicUs {
+        MonotonicUs::new(us)
+    }
+
     /// Returns the sums of a second in which `connections` waited for commands.
     fn waited(connections: usize) -> Sums {
         let mut time = TimeSpent::default();
-        time.begin_round(0);
+        time.begin_round(at(0));
         for _ in 0..connections {
             time.move_to(&mut StateTimer::default(), ConnectionState::Command);
         }
-        time.take(1_000_000)
+        time.take(at(1_000_000))
     }
 
     #[test]
     fn all_connections_wait_while_the_loop_is_stopped() {
         let mut lateness = Lateness::default();
-        lateness.sleeps(100_000, Some(100));
-        lateness.wakes(100_000, 800_000);
-        let starved = lateness.take(&waited(10), 1000, 1_000_000);
+        lateness.sleeps(at(100_000), Some(100));
+        lateness.wakes(at(100_000), at(800_000));
+        let starved = lateness.take(&waited(10), 1000, at(1_000_000));
         assert_eq!((starved.waiting_us, starved.served_us), (7_000_000, 0));
-        assert_eq!(lateness.take(&waited(10), 1000, 2_000_000).waiting_us, 0, "once");
+        assert_eq!(lateness.take(&waited(10), 1000, at(2_000_000)).waiting_us, 0, "once");
     }
 
     #[test]
     fn a_stop_of_several_seconds_counts_in_each_of_them() {
         let mut lateness = Lateness::default();
-        lateness.sleeps(500_000, Some(100));
-        lateness.wakes(500_000, 3_000_000);
-        let of = [1, 2, 3].map(|s| lateness.take(&waited(1), 0, s * 1_000_000).waiting_us);
+        lateness.sleeps(at(500_000), Some(100));
+        lateness.wakes(at(500_000), at(3_000_000));
+        let of = [1, 2, 3].map(|s| lateness.take(&waited(1), 0, at(s * 1_000_000)).waiting_us);
         assert_eq!(of, [1_000_000, 1_000_000, 500_000]);
     }
 
     #[test]
     fn a_sleep_that_ends_in_time_delays_no_connection() {
         let mut lateness = Lateness::default();
-        lateness.sleeps(0, Some(100));
-        lateness.wakes(0, 105_000);
-        lateness.sleeps(200_000, None);
-        lateness.wakes(200_000, 900_000);
-        assert_eq!(lateness.take(&waited(10), 1000, 1_000_000).waiting_us, 0);
+        lateness.sleeps(at(0), Some(100));
+        lateness.wakes(at(0), at(105_000));
+        lateness.sleeps(at(200_000), None);
+        lateness.wakes(at(200_000), at(900_000));
+        assert_eq!(lateness.take(&waited(10), 1000, at(1_000_000)).waiting_us, 0);
     }
 }

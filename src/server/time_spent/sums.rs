@@ -4,6 +4,7 @@
 //! number of connections: entering a state subtracts the current time, leaving it adds the current
 //! time, and the end of a second reads the counts once. So time is split at the ends of seconds,
 //! and a wait is counted while it lasts. The resolution is the loop round.
+use crate::time::MonotonicUs;
 
 /// The states in which the time of connections is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Sums {
     }
 }
 
-/// The sums of one worker. Times are µs of the worker's clock, and never decrease.
+/// The sums of one worker. Times never decrease.
 #[derive(Debug, Default)]
 pub struct TimeSpent {
     /// By state: times of leaving minus times of entering, in modular arithmetic, since the sums
@@ -102,9 +103,9 @@ pub struct TimeSpent {
     round: u32,
     /// When the round began or the last one ended, or when the sums were last taken, whichever is
     /// latest.
-    wake_us: u64,
+    wake_us: MonotonicUs,
     tick: u32,
-    next_tick_us: u64,
+    next_tick_us: MonotonicUs,
     /// Connections without a transaction, by state ([`idle_index`]): those that have waited since
     /// this tick, and since the previous one.
     recent: [[u32; 2]; 2],
@@ -113,7 +114,7 @@ pub struct TimeSpent {
 impl TimeSpent {
     /// Begins a loop round.
     #[inline]
-    pub fn begin_round(&mut self, wake_us: u64) {
+    pub fn begin_round(&mut self, wake_us: MonotonicUs) {
         self.round = self.round.wrapping_add(1).max(1);
         if wake_us >= self.next_tick_us {
             self.pass_ticks(wake_us);
@@ -192,7 +193,7 @@ impl TimeSpent {
 
     /// Ends the loop round.
     #[inline]
-    pub fn end_round(&mut self, now_us: u64) {
+    pub fn end_round(&mut self, now_us: MonotonicUs) {
         self.serve_until(now_us);
         (self.served, self.stayed) = (0, 0);
         while self.entered != 0 {
@@ -208,8 +209,8 @@ impl TimeSpent {
 
     /// Adds the time up to `now_us` of clients that are served in this round.
     #[inline]
-    fn serve_until(&mut self, now_us: u64) {
-        let us = now_us.saturating_sub(self.wake_us);
+    fn serve_until(&mut self, now_us: MonotonicUs) {
+        let us = now_us.us_since(self.wake_us);
         self.add(ConnectionState::Loop, u64::from(self.served).wrapping_mul(us));
         self.add(ConnectionState::Command, u64::from(self.stayed).wrapping_mul(us).wrapping_neg());
         self.wake_us = self.wake_us.max(now_us);
@@ -222,17 +223,17 @@ impl TimeSpent {
     }
 
     /// Returns the latest time that a caller has passed.
-    pub fn latest_us(&self) -> u64 {
+    pub fn latest_us(&self) -> MonotonicUs {
         self.wake_us
     }
 
     /// Takes the sums up to `now_us`, which must not precede [`latest_us`](TimeSpent::latest_us).
-    pub fn take(&mut self, now_us: u64) -> Sums {
+    pub fn take(&mut self, now_us: MonotonicUs) -> Sums {
         debug_assert!(now_us >= self.wake_us, "time does not run back");
         self.serve_until(now_us);
         let mut sums = Sums::default();
         for state in 1..STATES {
-            let open = u64::from(self.counts[state]).wrapping_mul(now_us);
+            let open = u64::from(self.counts[state]).wrapping_mul(now_us.get());
             sums.0[state] = self.areas[state].wrapping_add(open);
             debug_assert!(sums.0[state] <= i64::MAX as u64, "no time is negative");
             self.areas[state] = open.wrapping_neg();
@@ -241,9 +242,10 @@ impl TimeSpent {
     }
 
     /// Moves connections that have waited long enough for a transaction to the state `Away`.
-    pub fn pass_ticks(&mut self, now_us: u64) {
-        let now = (now_us / TICK_US) as u32;
-        self.next_tick_us = (now_us / TICK_US + 1) * TICK_US;
+    pub fn pass_ticks(&mut self, now_us: MonotonicUs) {
+        let tick = now_us.get() / TICK_US;
+        let now = tick as u32;
+        self.next_tick_us = MonotonicUs::new((tick + 1) * TICK_US);
         while self.tick != now {
             // After two ticks nothing is left to do.
             if now.wrapping_sub(self.tick) > 2 && self.recent == [[0; 2]; 2] {
@@ -253,7 +255,8 @@ impl TimeSpent {
             self.tick = self.tick.wrapping_add(1);
             // Connections entered the state when the last round ended, and sums that were taken
             // don't change.
-            let at_us = (u64::from(self.tick) * TICK_US).clamp(self.wake_us, now_us);
+            let at_us =
+                MonotonicUs::new(u64::from(self.tick) * TICK_US).clamp(self.wake_us, now_us);
             for state in [ConnectionState::Between, ConnectionState::Opening] {
                 let Some(recent) = idle_index(state).map(|index| &mut self.recent[index]) else {
                     continue;
@@ -265,7 +268,7 @@ impl TimeSpent {
         }
     }
 
-    fn leave_state(&mut self, conn: &StateTimer, at_us: u64) {
+    fn leave_state(&mut self, conn: &StateTimer, at_us: MonotonicUs) {
         let mut state = conn.state;
         if let Some(index) = idle_index(state) {
             match self.tick.wrapping_sub(conn.tick) {
@@ -277,24 +280,24 @@ impl TimeSpent {
     }
 
     #[inline]
-    fn enter(&mut self, state: ConnectionState, count: u32, at_us: u64) {
+    fn enter(&mut self, state: ConnectionState, count: u32, at_us: MonotonicUs) {
         if state == ConnectionState::Away {
             return;
         }
         self.counts[state as usize] += count;
         self.waiting += count;
         let area = &mut self.areas[state as usize];
-        *area = area.wrapping_sub(u64::from(count).wrapping_mul(at_us));
+        *area = area.wrapping_sub(u64::from(count).wrapping_mul(at_us.get()));
     }
 
     #[inline]
-    fn leave(&mut self, state: ConnectionState, count: u32, at_us: u64) {
+    fn leave(&mut self, state: ConnectionState, count: u32, at_us: MonotonicUs) {
         if state == ConnectionState::Away {
             return;
         }
         self.counts[state as usize] -= count;
         self.waiting -= count;
-        self.add(state, u64::from(count).wrapping_mul(at_us));
+        self.add(state, u64::from(count).wrapping_mul(at_us.get()));
     }
 
     #[inline]
@@ -334,27 +337,31 @@ mod tests {
 
     use super::*;
 
-    /// Ends a second at `us`.
-    fn taken(time: &mut TimeSpent, us: u64) -> Sums {
-        time.pass_ticks(us);
-        time.take(us)
+    fn at(us: u64) -> MonotonicUs {
+        MonotonicUs::new(us)
+    }
+
+    /// Ends a second at `end_us`.
+    fn taken(time: &mut TimeSpent, end_us: MonotonicUs) -> Sums {
+        time.pass_ticks(end_us);
+        time.take(end_us)
     }
 
     #[test]
     fn a_wait_is_split_at_the_end_of_a_second() {
         let (mut time, mut conn) = (TimeSpent::default(), StateTimer::default());
-        time.begin_round(1000);
+        time.begin_round(at(1000));
         time.served(&mut conn, ConnectionState::Command);
-        time.end_round(1300);
-        let first = taken(&mut time, 1_000_000);
+        time.end_round(at(1300));
+        let first = taken(&mut time, at(1_000_000));
         assert_eq!(
             (first.us(ConnectionState::Loop), first.us(ConnectionState::Command)),
             (300, 998_700)
         );
-        time.begin_round(1_400_000);
+        time.begin_round(at(1_400_000));
         time.served(&mut conn, ConnectionState::Commit);
-        time.end_round(1_400_050);
-        let second = taken(&mut time, 2_000_000);
+        time.end_round(at(1_400_050));
+        let second = taken(&mut time, at(2_000_000));
         assert_eq!(
             (second.us(ConnectionState::Loop), second.us(ConnectionState::Command)),
             (50, 400_000)
@@ -365,30 +372,30 @@ mod tests {
     #[test]
     fn an_idle_connection_is_away_and_its_opening_counts_once_it_has_a_transaction() {
         let (mut time, mut conn) = (TimeSpent::default(), StateTimer::default());
-        time.begin_round(0);
+        time.begin_round(at(0));
         time.served(&mut conn, ConnectionState::Opening);
-        time.end_round(10);
+        time.end_round(at(10));
         assert!(time.has_active());
-        assert_eq!(taken(&mut time, 1_000_000).waited_us(), 0);
+        assert_eq!(taken(&mut time, at(1_000_000)).waited_us(), 0);
         assert!(!time.has_active());
         // The client took 5 ms for EHLO, and a minute for MAIL.
         conn.answered(5000);
         conn.answered(60_000_000);
-        time.begin_round(60_005_000);
+        time.begin_round(at(60_005_000));
         time.record_first_transaction(&mut conn);
         time.served(&mut conn, ConnectionState::Between);
-        time.end_round(60_005_000);
+        time.end_round(at(60_005_000));
         assert!(time.has_active());
-        let sums = taken(&mut time, 70_000_000);
+        let sums = taken(&mut time, at(70_000_000));
         assert!(!time.has_active());
         let idle_us = sums.us(ConnectionState::Between) - 5000 - IDLE_US;
         assert!((TICK_US..=IDLE_US).contains(&idle_us), "{idle_us}");
         // Leaves `Away` after a long time.
-        time.begin_round(80_000_000);
+        time.begin_round(at(80_000_000));
         time.move_to(&mut conn, ConnectionState::Command);
-        time.end_round(80_000_000);
-        assert_eq!(taken(&mut time, 80_000_007).us(ConnectionState::Command), 7);
-        time.begin_round(80_000_007);
+        time.end_round(at(80_000_000));
+        assert_eq!(taken(&mut time, at(80_000_007)).us(ConnectionState::Command), 7);
+        time.begin_round(at(80_000_007));
         time.move_to(&mut conn, ConnectionState::Away);
         assert!(!time.has_active());
     }
@@ -416,7 +423,7 @@ mod tests {
             let mut expected = [0u64; STATES];
             let (mut now, mut taken, mut found) = (0, 0, [0u64; STATES]);
             let mut take = |time: &mut TimeSpent, now| {
-                found.iter_mut().zip(time.take(now).0).for_each(|(found, sum)| *found += sum);
+                found.iter_mut().zip(time.take(at(now)).0).for_each(|(found, sum)| *found += sum);
             };
             for (sleep_us, work_us, is_taken, turns) in rounds {
                 let (ended, wakes) = (now, now + sleep_us);
@@ -429,7 +436,7 @@ mod tests {
                         *is_idle = true;
                     }
                 }
-                time.begin_round(wakes);
+                time.begin_round(at(wakes));
                 let mut served = [false; 4];
                 for (who, to, is_served) in turns {
                     let to = ALL[to];
@@ -450,7 +457,7 @@ mod tests {
                     let conn = &mut conns[who];
                     if is_served { time.served(conn, to) } else { time.move_to(conn, to) }
                 }
-                time.end_round(now);
+                time.end_round(at(now));
                 if is_taken {
                     take(&mut time, now);
                     taken = now;

@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::config::transcript::TranscriptSessions;
 use crate::smtp::deviation::Deviations;
 use crate::smtp::envelope::Client;
-use crate::time::UnixNs;
+use crate::time::{MonotonicMs, UnixNs};
 use crate::tls::Agreed;
 
 /// Text of a session is handed over when it exceeds this size.
@@ -68,7 +68,7 @@ pub struct SessionIdentity<'a> {
     pub peer: Option<Client>,
     pub listener: &'a str,
     pub started_unix_ns: UnixNs,
-    pub now_ms: u64,
+    pub now_ms: MonotonicMs,
 }
 
 impl Transcripts {
@@ -143,7 +143,7 @@ fn write_pieces(folder: &Path, pieces: &Receiver<FileText>) {
 pub struct Transcript {
     shared: Arc<Transcripts>,
     file: Arc<str>,
-    started_ms: u64,
+    started_ms: MonotonicMs,
     redactor: Redactor,
     /// Lines that were not handed over yet.
     text: String,
@@ -181,7 +181,7 @@ impl Transcript {
     /// Adds command lines of the client. A line without CRLF is the beginning of one that is too
     /// long.
     #[cold]
-    pub fn client(&mut self, octets: &[u8], now_ms: u64) {
+    pub fn client(&mut self, octets: &[u8], now_ms: MonotonicMs) {
         let mut rest = octets;
         while !rest.is_empty() && !self.is_full {
             let end = memmem::find(rest, b"\r\n");
@@ -196,13 +196,13 @@ impl Transcript {
 
     /// Adds a line that is a secret, whatever it looks like.
     #[cold]
-    pub fn secret(&mut self, now_ms: u64) {
+    pub fn secret(&mut self, now_ms: MonotonicMs) {
         self.line("C:", LEFT_OUT, now_ms);
     }
 
     /// Adds replies.
     #[cold]
-    pub fn server(&mut self, replies: &[u8], now_ms: u64) {
+    pub fn server(&mut self, replies: &[u8], now_ms: MonotonicMs) {
         for line in replies.split(|octet| *octet == b'\n') {
             let Some(line) = line.strip_suffix(b"\r") else { continue };
             self.has_error |= matches!(line.first(), Some(b'4' | b'5'));
@@ -212,13 +212,13 @@ impl Transcript {
 
     /// Notes that XCLIENT named the client.
     #[cold]
-    pub fn named(&mut self, client: Client, session: u64, now_ms: u64) {
+    pub fn named(&mut self, client: Client, session: u64, now_ms: MonotonicMs) {
         self.line("--", &format!("the client is {client}, its session {session}"), now_ms);
     }
 
     /// Notes the end of the TLS handshake.
     #[cold]
-    pub fn secured(&mut self, agreed: &Agreed, now_ms: u64) {
+    pub fn secured(&mut self, agreed: &Agreed, now_ms: MonotonicMs) {
         let resumed = if agreed.is_resumed { ", resumed" } else { "" };
         let Agreed { version, cipher, .. } = agreed;
         self.line("--", &format!("under {version} from here on: {cipher}{resumed}"), now_ms);
@@ -226,18 +226,18 @@ impl Transcript {
 
     /// Notes the rules that the last command broke without being refused.
     #[cold]
-    pub fn tolerated(&mut self, kinds: Deviations, now_ms: u64) {
+    pub fn tolerated(&mut self, kinds: Deviations, now_ms: MonotonicMs) {
         self.line("--", &format!("tolerated: {}", kinds.names()), now_ms);
     }
 
     /// Notes mail data, by its size only.
     #[cold]
-    pub fn payload(&mut self, octets: u64, note: &str, now_ms: u64) {
+    pub fn payload(&mut self, octets: u64, note: &str, now_ms: MonotonicMs) {
         self.line("C:", &format!("<{octets} octets of mail data{note}>"), now_ms);
     }
 
     /// Ends the transcript, and hands over the rest if it is wanted.
-    pub fn end(mut self, now_ms: u64) {
+    pub fn end(mut self, now_ms: MonotonicMs) {
         self.line("--", "closed", now_ms);
         let is_wanted = self.has_error || self.shared.which != TranscriptSessions::Errors;
         if is_wanted && !self.text.is_empty() {
@@ -245,11 +245,11 @@ impl Transcript {
         }
     }
 
-    fn line(&mut self, who: &str, shown: &str, now_ms: u64) {
+    fn line(&mut self, who: &str, shown: &str, now_ms: MonotonicMs) {
         if self.is_full {
             return;
         }
-        let ms = now_ms.saturating_sub(self.started_ms);
+        let ms = now_ms.ms_since(self.started_ms);
         let line = format!("{ms:>8} {who} {shown}\n");
         if self.handed_over + self.text.len() + line.len() > FILE_BYTES_MAX {
             self.is_full = true;
@@ -302,6 +302,10 @@ impl Transcript {
 mod tests {
     use super::*;
 
+    fn ms(ms: u64) -> MonotonicMs {
+        MonotonicMs::new(ms)
+    }
+
     fn transcripts(
         which: TranscriptSessions,
         pieces: usize,
@@ -317,7 +321,7 @@ mod tests {
             peer: None,
             listener: "127.0.0.1:1025",
             started_unix_ns: UnixNs::of_tenth(17_952_480_005),
-            now_ms: 1000,
+            now_ms: MonotonicMs::new(1000),
         })
     }
 
@@ -329,11 +333,11 @@ mod tests {
     fn a_transcript_shows_the_dialogue() {
         let (all, pieces) = transcripts(TranscriptSessions::All, 8);
         let mut transcript = begin(&all).unwrap();
-        transcript.server(b"220 sink.example ESMTP sinkd\r\n", 1000);
-        transcript.client(b"EHLO c\r\nNOOP \x1b[2J\r\n", 1003);
-        transcript.server(b"250-sink.example\r\n250 HELP\r\n250 2.0.0 Ok\r\n", 1003);
-        transcript.payload(1234, "", 1010);
-        transcript.end(2500);
+        transcript.server(b"220 sink.example ESMTP sinkd\r\n", ms(1000));
+        transcript.client(b"EHLO c\r\nNOOP \x1b[2J\r\n", ms(1003));
+        transcript.server(b"250-sink.example\r\n250 HELP\r\n250 2.0.0 Ok\r\n", ms(1003));
+        transcript.payload(1234, "", ms(1010));
+        transcript.end(ms(2500));
         let piece = pieces.try_recv().unwrap();
         assert_eq!(&*piece.file, "20261121T080000.500Z-7.txt");
         let expected = "\
@@ -355,16 +359,16 @@ Milliseconds since then; C: the client, S: the server.
     #[test]
     fn only_sessions_with_errors_are_kept_and_memory_is_bounded() {
         let (errors, pieces) = transcripts(TranscriptSessions::Errors, 8);
-        begin(&errors).unwrap().end(1000);
+        begin(&errors).unwrap().end(ms(1000));
         assert!(pieces.is_empty());
         let mut transcript = begin(&errors).unwrap();
         for n in 0..10_000 {
-            transcript.client(format!("NOOP {n}\r\n").as_bytes(), 1000);
-            transcript.server(b"250 2.0.0 Ok\r\n", 1000);
+            transcript.client(format!("NOOP {n}\r\n").as_bytes(), ms(1000));
+            transcript.server(b"250 2.0.0 Ok\r\n", ms(1000));
             assert!(transcript.text.len() <= TEXT_BYTES_HELD_MAX + 100);
         }
-        transcript.server(b"500 5.5.2 No\r\n", 1000);
-        transcript.end(1000);
+        transcript.server(b"500 5.5.2 No\r\n", ms(1000));
+        transcript.end(ms(1000));
         let text = text(&pieces);
         assert!(text.starts_with("Session 7 of "), "{text}");
         assert!(text.contains("C: NOOP 9999\n") && !text.contains("C: NOOP 0\n"));
@@ -388,11 +392,11 @@ Milliseconds since then; C: the client, S: the server.
         let mut transcript = begin(&all).unwrap();
         let mut lines = 0;
         while transcript.missing == 0 {
-            transcript.client(format!("NOOP {}\r\n", "x".repeat(300)).as_bytes(), 1000);
+            transcript.client(format!("NOOP {}\r\n", "x".repeat(300)).as_bytes(), ms(1000));
             lines += 1;
         }
         let first = pieces.try_recv().unwrap().text.lines().count() - 3;
-        transcript.end(1000);
+        transcript.end(ms(1000));
         let last = text(&pieces);
         assert!(last.contains(&format!(" .. {} lines left out\n", lines - first)), "{last}");
         assert!(last.ends_with("-- closed\n"));
@@ -403,8 +407,8 @@ Milliseconds since then; C: the client, S: the server.
     fn a_file_is_bounded() {
         let (all, pieces) = transcripts(TranscriptSessions::All, PIECES_MAX);
         let mut transcript = begin(&all).unwrap();
-        (0..5000).for_each(|_| transcript.client(&[&[b'x'; 500][..], b"\r\n"].concat(), 1000));
-        transcript.end(1000);
+        (0..5000).for_each(|_| transcript.client(&[&[b'x'; 500][..], b"\r\n"].concat(), ms(1000)));
+        transcript.end(ms(1000));
         let text = text(&pieces);
         assert!(text.len() <= FILE_BYTES_MAX + 100, "{} octets", text.len());
         assert!(text.ends_with("it has reached 1048576 octets.\n"));

@@ -185,6 +185,7 @@ mod tests {
     use crate::smtp::policy::Policy;
     use crate::smtp::session::Session;
     use crate::smtp::workspace::Workspace;
+    use crate::time::MonotonicUs;
 
     /// Returns a connection over a pair of sockets, and its other end.
     fn conn() -> (Conn, UnixStream) {
@@ -192,7 +193,7 @@ mod tests {
         let policy = Policy::new("sink", "unix", SessionLimits::default());
         let session = Session::new(Client::Unix, Arc::new(policy));
         let id = ConnId { serial: 1, session: 1 };
-        (Conn::new(Stream::Unix(ours), session, id, Client::Unix, 0), theirs)
+        (Conn::new(Stream::Unix(ours), session, id, Client::Unix, MonotonicUs::START), theirs)
     }
 
     fn read_all(socket: &mut UnixStream) -> Vec<u8> {

@@ -10,7 +10,7 @@ use crate::server::turn::receiving::abandon;
 pub(crate) fn follow_transactions(conn: &mut Conn, worker: &mut WorkerContext) {
     for at in 0..worker.workspace.events.len() {
         match worker.workspace.events[at] {
-            TransactionEvent::Began => conn.times.began_us = worker.clock.now_us(),
+            TransactionEvent::Began => conn.times.transaction_us = worker.clock.now_us(),
             event @ (TransactionEvent::Ended | TransactionEvent::TooLarge) => {
                 // Frees the space of chunks whose transaction was reset. Usually there are none, as
                 // an accepted or refused payload is already gone.

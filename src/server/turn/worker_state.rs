@@ -5,6 +5,7 @@ use crate::log::{NoRoom, Writer};
 use crate::smtp::envelope::Client;
 use crate::smtp::policy::CurrentPolicies;
 use crate::smtp::session::{Decision, Farewell, Session};
+use crate::time::MonotonicNs;
 use crate::tls::{Acceptor, Failure};
 
 use super::clock::RoundClock;
@@ -189,7 +190,7 @@ impl WorkerState {
         &self.worker.clock
     }
 
-    pub fn tick(&mut self, now_ns: u64) {
+    pub fn tick(&mut self, now_ns: MonotonicNs) {
         self.worker.clock.tick(now_ns);
     }
 

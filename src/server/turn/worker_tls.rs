@@ -1,5 +1,6 @@
 //! What the connections of a worker share for TLS.
 use crate::server::log_throttle::LogThrottle;
+use crate::time::MonotonicMs;
 use crate::tls::Acceptor;
 
 /// What the connections of a worker share for TLS.
@@ -23,8 +24,8 @@ impl WorkerTls {
             log: LogThrottle::default(),
         }
     }
-    /// Returns whether a failure at `now_ms` of the worker's clock is logged, not only counted.
-    pub fn may_log_failure(&mut self, now_ms: u64) -> bool {
+    /// Returns whether a failure at `now_ms` is logged, not only counted.
+    pub fn may_log_failure(&mut self, now_ms: MonotonicMs) -> bool {
         self.log.take(now_ms)
     }
 }

@@ -9,7 +9,7 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Registry, Token};
 
 use crate::smtp::session::Farewell;
-use crate::time::ProcessClock;
+use crate::time::{MonotonicMs, ProcessClock};
 
 use super::intake::Intake;
 use super::place::TablePlace;
@@ -123,7 +123,7 @@ impl Worker {
         // The first round has no events. `wake` has one call, so that it is inlined: as a call of
         // its own it costs 25 instructions a round.
         loop {
-            if self.table.wake(clock.now_ns().get()) == RoundKind::FirstOfSecond {
+            if self.table.wake(clock.now_ns()) == RoundKind::FirstOfSecond {
                 let waiting = self.intake.acceptors.queue_length();
                 self.table.state.measurements().accept_queue(waiting);
             }
@@ -132,7 +132,7 @@ impl Worker {
             if self.intake.is_done(&self.table) {
                 break;
             }
-            self.table.end_round(clock.now_ns().get());
+            self.table.end_round(clock.now_ns());
             self.watch_round(wake_ms);
             let wait_ms = self.wait_ms();
             self.table.state.measurements().sleeps(wait_ms);
@@ -165,19 +165,20 @@ impl Worker {
     }
 
     /// Counts and logs the round that began at `wake_ms`, if it took too long.
-    fn watch_round(&mut self, wake_ms: u64) {
+    fn watch_round(&mut self, wake_ms: MonotonicMs) {
         let now_ms = self.table.now_ms();
-        if now_ms - wake_ms > LONG_ROUND.as_millis() as u64 {
+        if now_ms.ms_since(wake_ms) > LONG_ROUND.as_millis() as u64 {
             self.report_long_round(wake_ms, now_ms);
         }
     }
 
     #[cold]
-    fn report_long_round(&mut self, wake_ms: u64, now_ms: u64) {
+    fn report_long_round(&mut self, wake_ms: MonotonicMs, now_ms: MonotonicMs) {
         Counters::add(&self.table.state.counters().long_rounds, 1);
         self.table.state.measurements().long_round();
         if self.long_round_log.take(now_ms) {
-            let (worker, ms, connections) = (self.index, now_ms - wake_ms, self.table.open());
+            let (worker, ms, connections) =
+                (self.index, now_ms.ms_since(wake_ms), self.table.open());
             tracing::warn!(
                 worker,
                 ms,

@@ -4,6 +4,8 @@
 //! own. A few of them get their turn each round, after all other connections.
 use std::collections::{HashSet, VecDeque};
 
+use crate::time::MonotonicMs;
+
 use super::timer::TimerKey;
 use crate::server::turn::HANDSHAKE_MS;
 
@@ -17,17 +19,17 @@ pub const IN_FLIGHT_MAX: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Handshakes {
     ready: VecDeque<TimerKey>,
-    /// Deadlines, ms of the worker's clock, in the order in which the handshakes began. Handshakes
+    /// Deadlines, in the order in which the handshakes began. Handshakes
     /// that have ended since are still included.
-    deadlines: VecDeque<(u64, TimerKey)>,
+    deadlines: VecDeque<(MonotonicMs, TimerKey)>,
     in_flight: HashSet<TimerKey>,
 }
 
 impl Handshakes {
     /// Adds the handshake of `key`, which begins.
-    pub fn add(&mut self, key: TimerKey, now_ms: u64) {
+    pub fn add(&mut self, key: TimerKey, now_ms: MonotonicMs) {
         self.in_flight.insert(key);
-        self.deadlines.push_back((now_ms + HANDSHAKE_MS, key));
+        self.deadlines.push_back((now_ms.saturating_add_ms(HANDSHAKE_MS), key));
     }
 
     /// Removes the handshake of `key`, which has succeeded or failed. Without one, does nothing.
@@ -71,7 +73,7 @@ impl Handshakes {
     }
 
     /// Takes the next connection whose deadline has passed. Its handshake may have ended since.
-    pub fn next_overdue(&mut self, now_ms: u64) -> Option<TimerKey> {
+    pub fn next_overdue(&mut self, now_ms: MonotonicMs) -> Option<TimerKey> {
         let (until_ms, key) = *self.deadlines.front()?;
         if until_ms > now_ms {
             return None;
@@ -81,8 +83,8 @@ impl Handshakes {
     }
 
     /// Returns the time until the first deadline.
-    pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
-        self.deadlines.front().map(|(until_ms, _)| until_ms.saturating_sub(now_ms))
+    pub fn wait_ms(&self, now_ms: MonotonicMs) -> Option<u64> {
+        self.deadlines.front().map(|(until_ms, _)| until_ms.ms_since(now_ms))
     }
 }
 
@@ -95,16 +97,17 @@ mod tests {
     fn handshakes_time_out_in_the_order_in_which_they_began() {
         let mut handshakes = Handshakes::default();
         let key = |index| TimerKey { place: TablePlace::new(index), serial: 1 };
-        handshakes.add(key(0), 100);
-        handshakes.add(key(1), 200);
-        assert_eq!(handshakes.wait_ms(150), Some(HANDSHAKE_MS - 50));
-        assert_eq!(handshakes.next_overdue(99 + HANDSHAKE_MS), None);
-        assert_eq!(handshakes.next_overdue(100 + HANDSHAKE_MS), Some(key(0)));
-        assert_eq!(handshakes.next_overdue(100 + HANDSHAKE_MS), None);
+        let at = MonotonicMs::new;
+        handshakes.add(key(0), at(100));
+        handshakes.add(key(1), at(200));
+        assert_eq!(handshakes.wait_ms(at(150)), Some(HANDSHAKE_MS - 50));
+        assert_eq!(handshakes.next_overdue(at(99 + HANDSHAKE_MS)), None);
+        assert_eq!(handshakes.next_overdue(at(100 + HANDSHAKE_MS)), Some(key(0)));
+        assert_eq!(handshakes.next_overdue(at(100 + HANDSHAKE_MS)), None);
         handshakes.remove(key(0));
         handshakes.remove(key(0));
         assert!(handshakes.has_any(), "another one is in progress");
         handshakes.remove(key(1));
-        assert_eq!(handshakes.wait_ms(150), None, "none is in progress");
+        assert_eq!(handshakes.wait_ms(at(150)), None, "none is in progress");
     }
 }

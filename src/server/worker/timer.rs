@@ -5,6 +5,8 @@
 //! future, the entry is put back. So the wheel costs nothing per event, however many connections
 //! are busy.
 
+use crate::time::MonotonicMs;
+
 use super::place::TablePlace;
 
 /// Milliseconds per bucket: the resolution of all timeouts.
@@ -38,8 +40,8 @@ impl Wheel {
     }
 
     /// Inserts `key`, to be due at `deadline_ms` or at the horizon, whichever is earlier.
-    pub fn insert(&mut self, key: TimerKey, deadline_ms: u64) {
-        let wanted = deadline_ms.div_ceil(TICK_MS);
+    pub fn insert(&mut self, key: TimerKey, deadline_ms: MonotonicMs) {
+        let wanted = deadline_ms.get().div_ceil(TICK_MS);
         let tick = wanted.clamp(self.tick, self.tick + BUCKETS - 1);
         self.buckets[(tick % BUCKETS) as usize].push(key);
         self.entries += 1;
@@ -48,13 +50,13 @@ impl Wheel {
 
     /// Returns the milliseconds from `now_ms` until an entry may be due; `None` if the wheel is
     /// empty.
-    pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
-        (self.entries > 0).then(|| (self.next_due_tick * TICK_MS).saturating_sub(now_ms))
+    pub fn wait_ms(&self, now_ms: MonotonicMs) -> Option<u64> {
+        (self.entries > 0).then(|| MonotonicMs::new(self.next_due_tick * TICK_MS).ms_since(now_ms))
     }
 
     /// Moves every key that is due by `now_ms` into `due`, which must be empty.
-    pub fn turn(&mut self, now_ms: u64, due: &mut Vec<TimerKey>) {
-        let now_tick = now_ms / TICK_MS;
+    pub fn turn(&mut self, now_ms: MonotonicMs, due: &mut Vec<TimerKey>) {
+        let now_tick = now_ms.get() / TICK_MS;
         if now_tick < self.next_due_tick {
             return;
         }
@@ -84,36 +86,36 @@ mod tests {
         let mut wheel = Wheel::new();
         let mut due = Vec::new();
         for ms in [0, 1, 49, 50, 51, 1000, 51_149] {
-            wheel.insert(key(ms as usize), ms);
+            wheel.insert(key(ms as usize), MonotonicMs::new(ms));
         }
         for now in 0..52_000 {
-            wheel.turn(now, &mut due);
+            wheel.turn(MonotonicMs::new(now), &mut due);
             for k in due.drain(..) {
                 let due_ms = k.place.index() as u64;
                 assert!(now >= due_ms, "{due_ms} came at {now}");
                 assert!(now < due_ms + TICK_MS + 1, "{due_ms} came at {now}");
             }
         }
-        assert_eq!(wheel.wait_ms(0), None);
+        assert_eq!(wheel.wait_ms(MonotonicMs::START), None);
     }
 
     #[test]
     fn a_distant_deadline_is_due_at_the_horizon() {
         let mut wheel = Wheel::new();
-        wheel.insert(key(1), 10_000_000);
+        wheel.insert(key(1), MonotonicMs::new(10_000_000));
         let mut due = Vec::new();
-        wheel.turn(TICK_MS * BUCKETS, &mut due);
+        wheel.turn(MonotonicMs::new(TICK_MS * BUCKETS), &mut due);
         assert_eq!(due.len(), 1);
     }
 
     #[test]
     fn after_a_long_pause_all_keys_are_due_at_once() {
         let mut wheel = Wheel::new();
-        (0..100).for_each(|n| wheel.insert(key(n), n as u64 * 100));
+        (0..100).for_each(|n| wheel.insert(key(n), MonotonicMs::new(n as u64 * 100)));
         let mut due = Vec::new();
-        wheel.turn(100_000_000, &mut due);
+        wheel.turn(MonotonicMs::new(100_000_000), &mut due);
         assert_eq!(due.len(), 100);
-        wheel.insert(key(1), 100_000_100);
-        assert_eq!(wheel.wait_ms(100_000_000), Some(100));
+        wheel.insert(key(1), MonotonicMs::new(100_000_100));
+        assert_eq!(wheel.wait_ms(MonotonicMs::new(100_000_000)), Some(100));
     }
 }

@@ -38,17 +38,17 @@ impl Measurements {
         if let Some(session) = session {
             session.message(recipients);
         }
-        self.transactions.accepted(conn.times.began_us);
+        self.transactions.accepted(conn.times.transaction_us);
         // The wait for a flush isn't part of the transfer.
         let since_us = transfer.commit.as_ref().map(|commit| commit.since_us);
         let last_us = since_us.unwrap_or(self.wake_us);
         // Unanswered: the current read brought all of the message, and `octets_read` is called
         // after this.
         let is_at_once = transfer.came_at_once && conn.statistics.replied.is_unanswered();
-        let transfer_us = if is_at_once { 0 } else { last_us.saturating_sub(transfer.first_us) };
+        let transfer_us = if is_at_once { 0 } else { last_us.us_since(transfer.first_us) };
         recorder.transfer(transfer_us, transfer.wire_bytes);
         if let Some(since_us) = since_us {
-            let wait_us = self.wake_us.saturating_sub(since_us);
+            let wait_us = self.wake_us.us_since(since_us);
             recorder.record(Metric::CommitWait, wait_us);
         }
         if has_round_trips_recorded(conn.session.messages() + 1) {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use crate::server::recording::transaction_times::TransactionTimes;
 use crate::server::time_spent::{Lateness, Presence, TimeSpent};
 use crate::stats::Recorder;
+use crate::time::MonotonicUs;
 
 /// Number of rounds whose end times are kept. If a client thinks for longer, its think time is
 /// measured from its last input, to a millisecond.
@@ -23,10 +24,10 @@ const ROUNDS_KNOWN: usize = 1024;
 /// What a worker measures. Without a recorder nothing is recorded.
 pub(crate) struct Measurements {
     recorder: Option<Recorder>,
-    /// End times of the last rounds, µs of the worker's clock.
-    ends: Box<[u64; ROUNDS_KNOWN]>,
+    /// End times of the last rounds.
+    ends: Box<[MonotonicUs; ROUNDS_KNOWN]>,
     round: u32,
-    wake_us: u64,
+    wake_us: MonotonicUs,
     /// Whether a second began during the last round.
     is_new_second: bool,
     /// Commands and messages answered in this round.
@@ -49,9 +50,9 @@ impl Measurements {
     pub fn new(recorder: Option<Recorder>, presence: Arc<Presence>) -> Measurements {
         Measurements {
             recorder,
-            ends: Box::new([0; ROUNDS_KNOWN]),
+            ends: Box::new([MonotonicUs::START; ROUNDS_KNOWN]),
             round: 1,
-            wake_us: 0,
+            wake_us: MonotonicUs::START,
             is_new_second: false,
             commands: 0,
             messages: 0,

@@ -7,7 +7,7 @@ use crate::tls::Failure;
 use super::{Measurements, ROUNDS_KNOWN};
 use crate::server::recording::round_kind::RoundKind;
 use crate::server::time_spent::{ConnectionState, TimeSpent};
-use crate::time::UnixNs;
+use crate::time::{MonotonicUs, UnixNs};
 
 /// Limit on the seconds that one wake-up ends, one by one. If more have passed, the machine was
 /// suspended.
@@ -23,7 +23,7 @@ impl Measurements {
     /// Begins a round.
     pub fn begin_round(
         &mut self,
-        now_us: u64,
+        now_us: MonotonicUs,
         unix_ns: UnixNs,
         tally: &mut CommandTally,
     ) -> RoundKind {
@@ -48,13 +48,13 @@ impl Measurements {
     }
 
     /// Ends the seconds that are over at `now_us`. Before a second is handed over, `before` is
-    /// called with the time (µs) at which it ends.
+    /// called with the time at which it ends.
     #[cold]
     fn end_seconds(
         &mut self,
-        now_us: u64,
+        now_us: MonotonicUs,
         unix_ns: UnixNs,
-        mut before: impl FnMut(&mut Recorder, &mut TimeSpent, u64),
+        mut before: impl FnMut(&mut Recorder, &mut TimeSpent, MonotonicUs),
     ) {
         for _ in 0..SECONDS_MAX {
             let Some(recorder) = &mut self.recorder else { return };
@@ -66,7 +66,7 @@ impl Measurements {
                 return;
             }
             let end_ns = recorder.second_end_ns();
-            let end_us = now_us.saturating_sub(unix_ns.ns_since(end_ns) / 1000);
+            let end_us = now_us.saturating_sub_us(unix_ns.ns_since(end_ns) / 1000);
             let end_us = end_us.max(self.time.latest_us());
             before(recorder, &mut self.time, end_us);
             self.book_time(end_us);
@@ -81,7 +81,7 @@ impl Measurements {
     }
 
     /// Adds the time that connections spent up to `end_us` to the second that is being recorded.
-    fn book_time(&mut self, end_us: u64) {
+    fn book_time(&mut self, end_us: MonotonicUs) {
         let Some(recorder) = &mut self.recorder else { return };
         let sums = self.time.take(end_us);
         let starved = self.lateness.take(&sums, recorder.recorded(Counter::BusyUs), end_us);
@@ -111,7 +111,7 @@ impl Measurements {
 
     /// Notes that the first connection of this worker came into use, or that the last one went
     /// idle. The round began at `wake_us`.
-    fn follow_presence(&mut self, wake_us: u64, now_us: u64) {
+    fn follow_presence(&mut self, wake_us: MonotonicUs, now_us: MonotonicUs) {
         self.is_present = !self.is_present;
         if self.is_present {
             return self.presence.enter(wake_us);
@@ -123,7 +123,7 @@ impl Measurements {
     }
 
     /// Ends a round.
-    pub fn end_round(&mut self, now_us: u64, unix_ns: UnixNs, tally: &mut CommandTally) {
+    pub fn end_round(&mut self, now_us: MonotonicUs, unix_ns: UnixNs, tally: &mut CommandTally) {
         let Some(recorder) = &mut self.recorder else { return };
         self.ends[self.round as usize % ROUNDS_KNOWN] = now_us;
         // A round without any work records nothing: a record would cause another wake-up.
@@ -137,14 +137,14 @@ impl Measurements {
             take_replies(recorder, tally);
             self.is_new_second = true;
             self.end_seconds(now_us, unix_ns, |recorder, _, end_us| {
-                recorder.add(Counter::BusyUs, end_us.saturating_sub(began_us));
+                recorder.add(Counter::BusyUs, end_us.us_since(began_us));
                 began_us = began_us.max(end_us);
             });
         }
         self.time.end_round(now_us);
-        self.lateness.end_round(now_us.saturating_sub(began_us));
+        self.lateness.end_round(now_us.us_since(began_us));
         if let Some(recorder) = self.recorder.as_mut().filter(|_| is_used) {
-            recorder.add(Counter::BusyUs, now_us.saturating_sub(began_us));
+            recorder.add(Counter::BusyUs, now_us.us_since(began_us));
         }
         if self.time.has_active() != self.is_present {
             self.follow_presence(began_us, now_us);
@@ -152,9 +152,9 @@ impl Measurements {
     }
 
     /// Records what was done in the round.
-    fn record_round(&mut self, now_us: u64) {
+    fn record_round(&mut self, now_us: MonotonicUs) {
         let Some(recorder) = &mut self.recorder else { return };
-        let service_us = now_us.saturating_sub(self.wake_us);
+        let service_us = now_us.us_since(self.wake_us);
         self.transactions.record(recorder, self.wake_us, now_us);
         let (commands, messages) = (self.commands, self.messages);
         if commands + messages == 0 {
@@ -183,7 +183,7 @@ impl Measurements {
     }
 
     /// Ends recording: the worker has stopped at `now_us`.
-    pub fn close(mut self, now_us: u64, tally: &mut CommandTally) {
+    pub fn close(mut self, now_us: MonotonicUs, tally: &mut CommandTally) {
         self.book_time(now_us);
         if let Some(mut recorder) = self.recorder {
             take_replies(&mut recorder, tally);
@@ -216,13 +216,13 @@ mod tests {
         let (statistics, recorder) = RecordersByHand::new(kinds().len());
         let mut measurements = Measurements::new(Some(recorder), Arc::default());
         let mut tally = CommandTally::default();
-        let tenth = UnixNs::of_tenth;
-        let kind = measurements.begin_round(900_000, tenth(509), &mut tally);
+        let (us, tenth) = (MonotonicUs::new, UnixNs::of_tenth);
+        let kind = measurements.begin_round(us(900_000), tenth(509), &mut tally);
         assert_eq!(kind, RoundKind::FirstOfSecond);
         measurements.turned_away();
         tally.replies[0] = 3;
-        measurements.end_round(1_200_000, tenth(512), &mut tally);
-        let kind = measurements.begin_round(1_300_000, tenth(513), &mut tally);
+        measurements.end_round(us(1_200_000), tenth(512), &mut tally);
+        let kind = measurements.begin_round(us(1_300_000), tenth(513), &mut tally);
         assert_eq!(kind, RoundKind::FirstOfSecond);
         let mut seconds = Vec::new();
         statistics.take(|interval| {

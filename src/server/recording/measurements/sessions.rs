@@ -119,7 +119,7 @@ impl Measurements {
         recorder.add(Counter::Closed, 1);
         recorder.add(Counter::ClosedMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::SessionMessages, u64::from(conn.session.messages()));
-        recorder.record(Metric::Session, self.wake_us.saturating_sub(conn.times.opened_us));
+        recorder.record(Metric::Session, self.wake_us.us_since(conn.times.opened_us));
     }
 }
 

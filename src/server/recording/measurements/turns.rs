@@ -2,6 +2,7 @@
 use crate::smtp::deviation::Deviations;
 use crate::smtp::tally::{CommandTally, Verb};
 use crate::stats::{Counter, Metric};
+use crate::time::MonotonicUs;
 
 use super::{Measurements, ROUNDS_KNOWN};
 use crate::server::connection::{Conn, Flow, Replied, TurnEnd, Waits};
@@ -25,7 +26,7 @@ impl Measurements {
         self.has_read = true;
         if !conn.statistics.replied.answer() {
             // The client had answered already, so neither side waited for the other.
-            let pause_ms = (self.wake_us / 1000).saturating_sub(conn.times.last_active_ms);
+            let pause_ms = self.wake_us.ms().ms_since(conn.times.last_active_ms);
             if pause_ms >= PAUSE_MIN_MS && conn.waits == Waits::Octets {
                 recorder.record(Metric::Pause, pause_ms * 1000);
             }
@@ -39,7 +40,7 @@ impl Measurements {
         }
         let is_known = age < ROUNDS_KNOWN as u32;
         let end_us = self.ends[self.round.wrapping_sub(age) as usize % ROUNDS_KNOWN];
-        let since_us = if is_known { end_us } else { conn.times.last_active_ms * 1000 };
+        let since_us = if is_known { end_us } else { conn.times.last_active_ms.us() };
         if expected == ExpectedOctets::Rest {
             // Until then the payload waited for us.
             if let Some(transfer) = conn.transfer_mut() {
@@ -47,7 +48,7 @@ impl Measurements {
             }
             return;
         }
-        let think_us = self.wake_us.saturating_sub(since_us);
+        let think_us = self.wake_us.us_since(since_us);
         recorder.add(Counter::Exchanges, 1);
         conn.statistics.spending.answered(think_us);
         self.answered(conn, expected, think_us);
@@ -67,7 +68,7 @@ impl Measurements {
                 self.think_us = Some(think_us);
                 if let Some(transfer) = transfer {
                     // Between two chunks no octet of the payload was in transit.
-                    transfer.first_us += think_us;
+                    transfer.first_us = transfer.first_us.saturating_add_us(think_us);
                 }
             }
         }
@@ -123,14 +124,14 @@ impl Measurements {
 
     /// Moves the transactions of the turn to `waiting`: they end once their replies are sent.
     #[cold]
-    pub fn not_replied(&mut self, waiting: &mut Vec<u64>) {
+    pub fn not_replied(&mut self, waiting: &mut Vec<MonotonicUs>) {
         self.transactions.set_aside(waiting);
     }
 
     /// Ends the transactions of `waiting`: their replies were sent, or their client has
     /// disconnected.
     #[cold]
-    pub fn replied_late(&mut self, mut waiting: Vec<u64>) {
+    pub fn replied_late(&mut self, mut waiting: Vec<MonotonicUs>) {
         self.transactions.end_kept(&mut waiting);
     }
 
@@ -179,9 +180,9 @@ impl Measurements {
     pub fn unparked(&mut self, conn: &mut Conn) {
         // Without a recorder no start time is set.
         let Some(transfer) = conn.transfer_mut() else { return };
-        let Some(since) = transfer.parked_since_us.take() else { return };
-        let wait_us = self.wake_us.saturating_sub(since);
+        let Some(since_us) = transfer.parked_since_us.take() else { return };
+        let wait_us = self.wake_us.us_since(since_us);
         // Meanwhile no octets were in transit.
-        transfer.first_us += wait_us;
+        transfer.first_us = transfer.first_us.saturating_add_us(wait_us);
     }
 }

@@ -181,7 +181,7 @@ fn refuse(conn: &mut Conn, worker: &mut WorkerContext, transfer: &mut Transfer, 
 
 /// Returns the facts for the slot of `transfer`.
 fn facts(conn: &Conn, worker: &WorkerContext, transfer: &Transfer, mode: StoredPart) -> SlotFacts {
-    let took_us = worker.clock.now_us().saturating_sub(conn.times.began_us);
+    let took_us = worker.clock.now_us().us_since(conn.times.transaction_us);
     SlotFacts {
         kind: SlotKind::Message,
         mode,

@@ -2,6 +2,7 @@
 use std::io::ErrorKind;
 
 use crate::smtp::tls::SessionTls;
+use crate::time::MonotonicUs;
 use crate::tls::{Agreed, Established, Failure, HandshakeStep};
 
 use super::receive::fill;
@@ -135,9 +136,9 @@ fn wait(
 }
 
 /// Passes the parameters of the connection's TLS to the session. `started_us`: when the handshake
-/// began, µs of the worker's clock.
-fn secured(conn: &mut Conn, worker: &mut WorkerContext, started_us: u64, agreed: &Agreed) {
-    let us = worker.clock.now_us().saturating_sub(started_us);
+/// began.
+fn secured(conn: &mut Conn, worker: &mut WorkerContext, started_us: MonotonicUs, agreed: &Agreed) {
+    let us = worker.clock.now_us().us_since(started_us);
     conn.session.secured(&SessionTls {
         version: agreed.version.as_bytes(),
         cipher: agreed.cipher.as_bytes(),

@@ -95,7 +95,7 @@ impl<I: Interests> Table<I> {
             conn.flow = Flow::Preamble;
             conn.is_session = false;
         }
-        self.wheel.insert(key, conn.times.last_active_ms + wait_ms);
+        self.wheel.insert(key, conn.times.last_active_ms.saturating_add_ms(wait_ms));
         let turn = if is_proxied { TurnEnd::Idle } else { self.greet(&mut conn) };
         self.conns[place.index()] = Some(conn);
         // An event will report that the client's hello has arrived.

@@ -1,5 +1,6 @@
 //! Deadlines: timeouts, transfers that waited too long for room, and stalled transfers.
 use crate::smtp::session::Farewell;
+use crate::time::MonotonicMs;
 
 use super::{Interests, LINGER_MS, Table};
 use crate::server::connection::Flow;
@@ -27,18 +28,19 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    fn check_deadline(&mut self, key: TimerKey, now_ms: u64) {
+    fn check_deadline(&mut self, key: TimerKey, now_ms: MonotonicMs) {
         let Times { command_ms, data_ms, .. } = self.generation.times;
         let Some(conn) = self.conn_of(key) else { return };
         let deadline_ms = match conn.flow {
-            Flow::Lingering { since_ms } => since_ms + LINGER_MS,
-            Flow::Preamble => conn.times.opened_us / 1000 + PREAMBLE_MS,
-            _ if conn.is_transferring() => conn.times.last_active_ms + data_ms,
-            _ => conn.times.last_active_ms + command_ms,
+            Flow::Lingering { since_ms } => since_ms.saturating_add_ms(LINGER_MS),
+            Flow::Preamble => conn.times.opened_us.ms().saturating_add_ms(PREAMBLE_MS),
+            _ if conn.is_transferring() => conn.times.last_active_ms.saturating_add_ms(data_ms),
+            _ => conn.times.last_active_ms.saturating_add_ms(command_ms),
         };
         if now_ms < deadline_ms {
             // The next check precedes any deadline that may begin meanwhile.
-            return self.wheel.insert(key, deadline_ms.min(now_ms + command_ms.min(data_ms)));
+            let check_ms = now_ms.saturating_add_ms(command_ms.min(data_ms));
+            return self.wheel.insert(key, deadline_ms.min(check_ms));
         }
         if matches!(conn.flow, Flow::Lingering { .. } | Flow::Closing) {
             return self.close(key.place);
@@ -50,7 +52,7 @@ impl<I: Interests> Table<I> {
             return self.close(key.place);
         }
         self.dismiss(key.place, Farewell::Timeout);
-        self.wheel.insert(key, now_ms + LINGER_MS);
+        self.wheel.insert(key, now_ms.saturating_add_ms(LINGER_MS));
     }
 
     pub(super) fn dismiss(&mut self, place: TablePlace, why: Farewell) {
@@ -61,7 +63,7 @@ impl<I: Interests> Table<I> {
 
     /// Refuses transfers that waited too long for room in the log. The rest of their payload is
     /// discarded.
-    fn refuse_parked(&mut self, now_ms: u64) {
+    fn refuse_parked(&mut self, now_ms: MonotonicMs) {
         let storage_ms = self.generation.times.storage_ms;
         for key in std::mem::take(&mut self.parked) {
             let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_log()) else {
@@ -70,7 +72,7 @@ impl<I: Interests> Table<I> {
             let parked_ms = conn.waits.log_since_ms().unwrap_or(now_ms);
             let since_ms = parked_ms.max(conn.times.last_active_ms);
             // A commit in progress ends in any case.
-            if now_ms < since_ms + storage_ms || conn.is_committing() {
+            if now_ms < since_ms.saturating_add_ms(storage_ms) || conn.is_committing() {
                 self.parked.push(key);
                 continue;
             }
@@ -85,14 +87,14 @@ impl<I: Interests> Table<I> {
     #[cold]
     pub(super) fn close_stalled(&mut self) {
         let now_ms = self.now_ms();
-        let mut stalled: Vec<(u64, TablePlace)> = TablePlace::all(self.conns.len())
+        let mut stalled: Vec<(MonotonicMs, TablePlace)> = TablePlace::all(self.conns.len())
             .zip(&self.conns)
             .filter_map(|(place, conn)| {
                 let conn = conn.as_ref()?;
                 // Connections that wait for storage, or for their turn, wait for us.
                 let waits_for_us = conn.waits.is_for_log() || conn.waits.is_for_turn();
                 let active_ms = conn.times.last_active_ms;
-                (conn.holds_buffers() && !waits_for_us && active_ms + STALLED_MS <= now_ms)
+                (conn.holds_buffers() && !waits_for_us && now_ms.ms_since(active_ms) >= STALLED_MS)
                     .then_some((active_ms, place))
             })
             .collect();

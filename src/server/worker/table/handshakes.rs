@@ -1,5 +1,6 @@
 //! TLS handshakes of a worker's connections; all of this is cold.
 use crate::smtp::policy::TlsUse;
+use crate::time::MonotonicMs;
 
 use super::{Interests, LINGER_MS, Table};
 use crate::server::connection::{Flow, TurnEnd, Waits};
@@ -82,7 +83,7 @@ impl<I: Interests> Table<I> {
     }
 
     /// Ends handshakes whose deadline has passed.
-    fn end_overdue_handshakes(&mut self, now_ms: u64) {
+    fn end_overdue_handshakes(&mut self, now_ms: MonotonicMs) {
         while let Some(key) = self.handshakes.next_overdue(now_ms) {
             let Some(conn) = self.conns[key.place.index()].as_mut() else { continue };
             if conn.id.serial != key.serial || !matches!(conn.flow, Flow::Handshake(_)) {
@@ -91,7 +92,7 @@ impl<I: Interests> Table<I> {
             let turn = self.state.handshake_overdue(conn);
             self.after_turn(key.place, turn);
             self.handshake_ended(key);
-            self.wheel.insert(key, now_ms + LINGER_MS);
+            self.wheel.insert(key, now_ms.saturating_add_ms(LINGER_MS));
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::smtp::sasl::Challenges;
 use crate::smtp::session::Farewell;
 use crate::smtp::workspace::Workspace;
 use crate::stats::Recorder;
+use crate::time::{MonotonicMs, MonotonicNs};
 
 use super::handshakes::Handshakes;
 use super::place::TablePlace;
@@ -125,8 +126,8 @@ pub(crate) struct Table<I> {
     parked: Vec<TimerKey>,
     /// The stage that this worker has reached; the sink may be in a later one.
     stage: StopStage,
-    /// When the grace period ends, ms of the worker's clock; `None` before the stop begins.
-    grace_ends_ms: Option<u64>,
+    /// When the grace period ends; `None` before the stop begins.
+    grace_ends_ms: Option<MonotonicMs>,
     /// Connections in a TLS handshake, whose steps are limited per round.
     handshakes: Handshakes,
 }
@@ -166,8 +167,8 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// Begins a round at `now_ns` on the clock of the process.
-    pub fn wake(&mut self, now_ns: u64) -> RoundKind {
+    /// Begins a round at `now_ns`.
+    pub fn wake(&mut self, now_ns: MonotonicNs) -> RoundKind {
         self.state.tick(now_ns);
         if self.current.number() != self.generation.number {
             self.follow();
@@ -195,7 +196,7 @@ impl<I: Interests> Table<I> {
     }
 
     /// Ends a round, before the loop goes to sleep.
-    pub fn end_round(&mut self, now_ns: u64) {
+    pub fn end_round(&mut self, now_ns: MonotonicNs) {
         self.state.tick(now_ns);
         self.state.end_round();
     }
@@ -231,7 +232,7 @@ impl<I: Interests> Table<I> {
         self.state.counters().flushes.store(flushes, Ordering::Relaxed);
     }
 
-    pub fn now_ms(&self) -> u64 {
+    pub fn now_ms(&self) -> MonotonicMs {
         self.state.clock().now_ms()
     }
 
@@ -273,7 +274,7 @@ impl<I: Interests> Table<I> {
             wait_ms = wait_ms.min(PARKED_CHECK_MS);
         }
         if let Some(until_ms) = self.grace_ends_ms {
-            wait_ms = wait_ms.min(until_ms.saturating_sub(now_ms));
+            wait_ms = wait_ms.min(until_ms.ms_since(now_ms));
         }
         if let Some(due_ms) = self.state.statistics_due_ms() {
             wait_ms = wait_ms.min(due_ms);

@@ -25,7 +25,7 @@ impl<I: Interests> Table<I> {
             return false;
         }
         self.state.counters().doing(Doing::Stopping);
-        self.grace_ends_ms = Some(self.now_ms() + self.generation.times.grace_ms);
+        self.grace_ends_ms = Some(self.now_ms().saturating_add_ms(self.generation.times.grace_ms));
         self.dismiss_all(DismissedClients::Idle);
         true
     }
@@ -35,7 +35,7 @@ impl<I: Interests> Table<I> {
         let now_ms = self.now_ms();
         if self.stage == StopStage::AtOnce {
             self.close_all();
-        } else if self.grace_ends_ms.is_some_and(|end| now_ms >= end) {
+        } else if self.grace_ends_ms.is_some_and(|end_ms| now_ms >= end_ms) {
             self.dismiss_all(DismissedClients::All);
             self.close_all();
         }

@@ -33,7 +33,7 @@ impl<I: Interests> Table<I> {
                 _ => self.yielded.push(key),
             }
             if let Flow::Lingering { since_ms } = conn.flow {
-                self.wheel.insert(key, since_ms + LINGER_MS);
+                self.wheel.insert(key, since_ms.saturating_add_ms(LINGER_MS));
             }
         }
         if waits.is_for_log() && !before.is_for_log() {
