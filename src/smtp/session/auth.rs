@@ -1,8 +1,13 @@
 //! Cold: AUTH (RFC 4954), from the command to its last reply.
-use super::*;
-use crate::smtp::envelope;
+use super::Session;
+use super::refusal::NotAccepted;
+use super::state::SessionState;
+use super::step::Step;
+use crate::smtp::grammar;
 use crate::smtp::policy::AuthMode;
+use crate::smtp::reply::{self, Reply};
 use crate::smtp::sasl::{self, Credentials, Exchange, Malformed, Mechanism, SaslProgress};
+use crate::smtp::workspace::Workspace;
 
 impl Session {
     /// Returns whether the next line is a response to AUTH, and therefore secret.
@@ -10,34 +15,28 @@ impl Session {
         matches!(self.state, SessionState::Authenticating(_))
     }
 
-    /// Returns whether AUTH has succeeded.
-    fn is_authenticated(&self) -> bool {
-        !envelope::fields_from(&self.constant, Tag::Auth).is_empty()
-    }
-
     /// Returns whether MAIL must be rejected until the client authenticates.
     #[cold]
     pub(super) fn owes_auth(&self) -> bool {
-        let is_required = self.policy.options().auth.as_ref().is_some_and(|auth| auth.is_required);
-        is_required && !self.is_authenticated()
+        let is_required = self.terms.auth().is_some_and(|auth| auth.is_required);
+        is_required && !self.identity.is_authenticated()
     }
 
     /// Returns whether the client can authenticate only after it has started TLS.
     fn auth_waits_for_tls(&self) -> bool {
-        !self.is_secure()
-            && self.policy.options().auth.as_ref().is_some_and(|auth| auth.under_tls_only)
+        !self.is_secure() && self.terms.auth().is_some_and(|auth| auth.under_tls_only)
     }
 
     /// Returns the reply to MAIL before a required AUTH.
     #[cold]
     pub(super) fn auth_first(&self) -> &'static Reply {
-        if self.auth_waits_for_tls() { self.starttls_first() } else { &reply::AUTH_REQUIRED }
+        if self.auth_waits_for_tls() { self.terms.starttls_first() } else { &reply::AUTH_REQUIRED }
     }
 
     /// Returns the maximum length of the line at the beginning of `rest`. AUTH must be offered.
     #[cold]
     pub(super) fn auth_line_bytes_max(&self, rest: &[u8]) -> usize {
-        let commands_max = self.policy.options().limits.command_line_bytes_max;
+        let commands_max = self.terms.limits().command_line_bytes_max;
         if self.is_authenticating() || grammar::is_auth(rest) {
             commands_max.max(sasl::LINE_BYTES_MAX)
         } else {
@@ -50,16 +49,18 @@ impl Session {
         argument: &[u8],
         workspace: &mut Workspace,
     ) -> Result<Option<Step>, NotAccepted> {
-        if self.policy.options().auth.is_none() {
+        if self.terms.auth().is_none() {
             return Err(NotAccepted::With(&reply::NOT_IMPLEMENTED));
         }
         if self.auth_waits_for_tls() {
-            return Err(NotAccepted::With(self.starttls_first()));
+            return Err(NotAccepted::With(self.terms.starttls_first()));
         }
         match self.state {
-            SessionState::Greeted => return Err(NotAccepted::With(self.hello_first())),
+            SessionState::Greeted => return Err(NotAccepted::With(self.terms.hello_first())),
             SessionState::Open(_) => return Err(NotAccepted::With(&reply::AUTH_NESTED)),
-            _ if self.is_authenticated() => return Err(NotAccepted::With(&reply::AUTH_TWICE)),
+            _ if self.identity.is_authenticated() => {
+                return Err(NotAccepted::With(&reply::AUTH_TWICE));
+            }
             _ => {}
         }
         let mut words = argument.split(|octet| *octet == b' ');
@@ -70,7 +71,7 @@ impl Session {
         let Some(mechanism) = Mechanism::from_name(name) else {
             return Err(NotAccepted::With(&reply::AUTH_MECHANISM));
         };
-        let challenge = workspace.challenges.next(&self.policy.options().hostname);
+        let challenge = workspace.challenges.next(&self.terms.options().hostname);
         let progress = Exchange::begin(mechanism, initial, challenge);
         self.auth_continues(mechanism, progress, workspace);
         Ok(Some(Step::AuthLine))
@@ -127,7 +128,7 @@ impl Session {
     }
 
     fn judge(&mut self, mechanism: Mechanism, claim: &Credentials, workspace: &mut Workspace) {
-        let mode = self.policy.options().auth.as_ref().map(|auth| &auth.mode);
+        let mode = self.terms.auth().map(|auth| &auth.mode);
         let is_accepted = match mode {
             Some(AuthMode::Any) => true,
             Some(AuthMode::Users(users)) => users.accepts(claim),
@@ -135,7 +136,7 @@ impl Session {
             Some(AuthMode::Reject) | None => false,
         };
         if is_accepted {
-            self.keep_user(mechanism, &claim.user);
+            self.identity.set_user(mechanism, &claim.user);
             return self.reply(&reply::AUTH_OK, workspace);
         }
         match mechanism {
@@ -145,16 +146,5 @@ impl Session {
             }
             _ => self.reply(&reply::AUTH_REJECTED, workspace),
         }
-    }
-
-    /// Stores the user for later envelopes, until XCLIENT, STARTTLS or the end of the session.
-    fn keep_user(&mut self, mechanism: Mechanism, user: &str) {
-        let peer = envelope::connection_fields(&self.constant);
-        let hello = self.constant.len() - peer.len();
-        let mut fields = self.constant[..hello].to_vec();
-        let value = format!("{} {user}", mechanism.name());
-        envelope::append_field(&mut fields, Tag::Auth, value.as_bytes());
-        fields.extend_from_slice(peer);
-        self.constant = fields.into();
     }
 }

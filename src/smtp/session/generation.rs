@@ -1,24 +1,22 @@
 //! How a session adopts the settings of a new generation.
-use super::*;
+use super::Session;
 use crate::smtp::policy::CurrentPolicies;
+use crate::smtp::workspace::Workspace;
 
 impl Session {
     /// Adopts the policy in force, unless a transaction or AUTH is in progress. Called before each
     /// command is read.
     #[inline]
     pub(super) fn update_policy(&mut self, workspace: &Workspace) {
-        if self.policy.options().generation != workspace.policies.generation {
+        if self.terms.differ_from(&workspace.policies) {
             self.adopt(&workspace.policies);
         }
     }
 
     #[cold]
     fn adopt(&mut self, current: &CurrentPolicies) {
-        if let Some(policy) = current.policies.get(self.policy.options().index)
-            && !self.in_transaction()
-            && !self.is_authenticating()
-        {
-            self.policy = policy.clone();
+        if !self.in_transaction() && !self.is_authenticating() {
+            self.terms.adopt(current);
         }
     }
 }

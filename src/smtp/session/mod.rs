@@ -16,36 +16,42 @@
 //! replies. No allocation, no formatting except the message's name, no clock.
 
 mod auth;
+mod counts;
 mod generation;
 mod hello;
+mod identity;
 mod line;
 mod off_grammar;
 mod outcome;
 mod owed_replies;
 mod refusal;
 mod replies;
+mod state;
 mod step;
+mod terms;
 mod tls;
 mod transaction;
 mod transaction_commands;
 mod xclient;
 
-use super::deviation::{Deviation, Deviations};
-use super::envelope::{Client, FIELD_HEADER_BYTES, Tag};
-use super::extension::{Extension, Extensions};
+use std::sync::Arc;
+
+use super::deviation::Deviation;
+use super::envelope::{Client, FIELD_HEADER_BYTES};
 use super::grammar::{self, Command};
 use super::mark_command::{MarkCommand, MarkOutcome};
 use super::policy::Policy;
-use super::reply::{self, Reply};
-use super::sasl::Exchange;
+use super::reply;
 use super::tally::Verb;
 use super::workspace::{REPLIES_BYTES_PAUSE, Workspace};
+use counts::SessionCounts;
+use identity::{HelloVerb, Identity};
 use line::{LongLine, find_line, skip_line};
-use owed_replies::OwedReplies;
+use refusal::NotAccepted;
 pub use refusal::{Farewell, Refusal};
-use std::num::NonZero;
-use std::sync::Arc;
+use state::{BeforeCommand, Security, SessionState};
 pub use step::{Decision, Question, Step};
+use terms::Terms;
 use transaction::{OpenTransaction, Stage};
 
 /// Maximum number of octets by which deviations can extend an envelope beyond its limits: one field
@@ -58,131 +64,44 @@ pub trait Receipt {
     fn write_name(&self, out: &mut Vec<u8>);
 }
 
-/// The state of a session.
-#[derive(Debug)]
-enum SessionState {
-    /// The greeting was sent; waits for EHLO or HELO.
-    Greeted,
-    /// No transaction is open.
-    Ready,
-    /// AUTH is in progress; waits for the client's response.
-    Authenticating(Box<Exchange>),
-    /// MAIL was accepted.
-    Open(OpenTransaction),
-    /// The session is over; no more input is read.
-    Closed,
-}
-
-/// What comes before the next command line.
-#[derive(Debug)]
-enum BeforeCommand {
-    Nothing,
-    /// The rest of a line that is too long is skipped.
-    SkipLine(LongLine),
-    /// The caller discards a chunk; then this reply is appended N times.
-    DiscardChunk(&'static Reply, u32),
-    /// Replies to the end of data are appended as the caller sends earlier ones.
-    AppendReplies(Box<OwedReplies>),
-}
-
-/// Why a command is not accepted.
-#[derive(Debug, Clone, Copy)]
-enum NotAccepted {
-    /// Reply with this.
-    With(&'static Reply),
-    /// Reply with this, and end the session.
-    Closing(&'static Reply),
-    /// A path or a parameter has octets above 127, but MAIL did not request SMTPUTF8.
-    NonAscii,
-}
-
-/// The verb of the client's hello.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hello {
-    Helo,
-    Ehlo,
-    Lhlo,
-}
-
-/// Whether a client may send XCLIENT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum XclientUse {
-    Denied,
-    Allowed,
-    /// The client was just named by XCLIENT: the caller decides, based on its own address.
-    Undecided,
-}
-
-/// The TLS state of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Security {
-    Plain,
-    /// In plain text, and the last EHLO reply announced STARTTLS.
-    Announced,
-    Secure,
-}
-
 /// One SMTP session, from the greeting to its close. An idle session owns only the constant part of
 /// its envelopes.
 #[derive(Debug)]
 pub struct Session {
-    policy: Arc<Policy>,
-    client: Client,
-    /// The encoded envelope fields that don't change between hellos: the client, its hello name and
-    /// the protocol, once it sent EHLO, HELO or LHLO; then the user of AUTH; then what describes
-    /// the connection (`envelope::connection_fields`): the peer, the TLS that a PROXY header
-    /// reported, and the TLS of the session.
-    constant: Box<[u8]>,
+    terms: Terms,
+    identity: Identity,
+    counts: SessionCounts,
+    security: Security,
     state: SessionState,
     before_command: BeforeCommand,
-    /// Number of accepted messages.
-    messages: u32,
-    /// Number of 5xx replies.
-    errors: u32,
-    /// Extensions that the last EHLO or LHLO did not announce. They stay until the next hello, even
-    /// if a new generation takes effect.
-    without: Extensions,
-    /// Whether the client may send XCLIENT.
-    xclient_use: XclientUse,
-    /// The client's port, if XCLIENT named it.
-    claimed_port: Option<NonZero<u16>>,
-    /// Rules that the last EHLO, HELO or LHLO broke.
-    hello_deviations: Deviations,
-    security: Security,
 }
 
 impl Session {
     /// Creates a session; call `greet` next. Allocates nothing.
     pub fn new(client: Client, policy: Arc<Policy>) -> Session {
         Session {
-            without: policy.without,
-            policy,
-            client,
-            constant: Box::default(),
+            terms: Terms::new(policy),
+            identity: Identity::new(client),
+            counts: SessionCounts::default(),
+            security: Security::Plain,
             state: SessionState::Greeted,
             before_command: BeforeCommand::Nothing,
-            messages: 0,
-            errors: 0,
-            xclient_use: XclientUse::Denied,
-            claimed_port: None,
-            hello_deviations: Deviations::NONE,
-            security: Security::Plain,
         }
     }
 
     /// Returns the index of the session's listener.
     pub fn listener_index(&self) -> usize {
-        self.policy.options().index
+        self.terms.options().index
     }
 
     /// Returns the listener's address as configured.
     pub fn listener(&self) -> &str {
-        &self.policy.options().listener
+        &self.terms.options().listener
     }
 
     /// Appends the 220 greeting (RFC 5321 3.1).
     pub fn greet(&mut self, workspace: &mut Workspace) {
-        workspace.replies.extend_from_slice(self.policy.greeting());
+        workspace.replies.extend_from_slice(self.terms.policy().greeting());
         workspace.tally.greeting();
     }
 
@@ -217,10 +136,10 @@ impl Session {
                 return (consumed, Step::NeedInput);
             }
             self.update_policy(workspace);
-            let line_bytes_max = if self.policy.options().auth.is_some() {
+            let line_bytes_max = if self.terms.auth().is_some() {
                 self.auth_line_bytes_max(rest)
             } else {
-                self.policy.options().limits.command_line_bytes_max
+                self.terms.limits().command_line_bytes_max
             };
             let Some(line_bytes) = find_line(&rest[..rest.len().min(line_bytes_max)]) else {
                 if self.is_tls_hello(rest) {
@@ -256,7 +175,7 @@ impl Session {
     /// Returns the maximum size of a message, in bytes (RFC 1870).
     #[inline]
     pub fn message_bytes_max(&self) -> u64 {
-        self.policy.options().limits.message_bytes_max
+        self.terms.limits().message_bytes_max
     }
 
     /// Returns the SIZE parameter of the open transaction (RFC 1870).
@@ -310,12 +229,12 @@ impl Session {
 
     /// Returns the number of messages accepted so far.
     pub fn messages(&self) -> u32 {
-        self.messages
+        self.counts.messages()
     }
 
     /// Returns the number of 5xx replies so far.
     pub fn errors(&self) -> u32 {
-        self.errors
+        self.counts.errors()
     }
 
     /// Returns whether the session has ended. The remaining replies must be sent before the
@@ -352,7 +271,7 @@ impl Session {
 
     /// Executes one command line. Returns `None` to continue with the next.
     fn command(&mut self, line: &[u8], workspace: &mut Workspace) -> Option<Step> {
-        if self.policy.is_lmtp() && grammar::is_smtp_hello(line) {
+        if self.terms.is_lmtp() && grammar::is_smtp_hello(line) {
             workspace.tally.command(Verb::Hello);
             self.reply(&reply::LHLO_NOT_EHLO, workspace);
             return None;
@@ -383,12 +302,12 @@ impl Session {
             Command::Rcpt { path, parameters } => self.rcpt(path, parameters, workspace)?,
             Command::Data => return self.data(workspace).map(Some),
             Command::Bdat(chunk) => return Ok(Some(self.bdat(chunk, workspace))),
-            Command::Ehlo { name } => self.hello(name, Hello::Ehlo, workspace),
-            Command::Helo { name } => self.hello(name, Hello::Helo, workspace),
-            Command::Lhlo { .. } if !self.policy.is_lmtp() => {
+            Command::Ehlo { name } => self.hello(name, HelloVerb::Ehlo, workspace),
+            Command::Helo { name } => self.hello(name, HelloVerb::Helo, workspace),
+            Command::Lhlo { .. } if !self.terms.is_lmtp() => {
                 return Err(NotAccepted::With(&reply::NOT_IMPLEMENTED));
             }
-            Command::Lhlo { name } => self.hello(name, Hello::Lhlo, workspace),
+            Command::Lhlo { name } => self.hello(name, HelloVerb::Lhlo, workspace),
             Command::Rset => {
                 self.end_transaction(workspace);
                 self.reply(&reply::RESET_OK, workspace);
@@ -397,7 +316,7 @@ impl Session {
             Command::Vrfy => self.reply(&reply::NOT_VERIFIED, workspace),
             Command::Expn => return Err(NotAccepted::With(&reply::NO_LISTS)),
             Command::Help => {
-                let help = if self.policy.is_lmtp() { &reply::LMTP_HELP } else { &reply::HELP };
+                let help = if self.terms.is_lmtp() { &reply::LMTP_HELP } else { &reply::HELP };
                 self.reply(help, workspace);
             }
             Command::Quit => self.close(&reply::CLOSING, workspace),
@@ -411,7 +330,7 @@ impl Session {
     /// Does nothing (RFC 5321 4.1.1.9), unless marks are enabled and the argument is a
     /// [`MarkCommand`].
     fn noop(&mut self, argument: &[u8], workspace: &mut Workspace) -> Option<Step> {
-        if self.policy.options().noop_marks {
+        if self.terms.options().noop_marks {
             workspace.mark_command = MarkCommand::parse(argument);
         }
         if workspace.mark_command.is_some() {

@@ -1,11 +1,17 @@
 //! Cold: commands that break the grammar. They are refused, or tolerated if unambiguous.
-use super::*;
-use crate::smtp::deviation::Deviation;
-use crate::smtp::grammar::SyntaxError;
+use super::Session;
+use super::refusal::NotAccepted;
+use super::state::SessionState;
+use super::step::Step;
+use crate::smtp::deviation::{Deviation, Deviations};
+use crate::smtp::envelope::{FIELD_HEADER_BYTES, Tag};
+use crate::smtp::grammar::{Command, SyntaxError};
 use crate::smtp::lenient;
-use crate::smtp::limits::Syntax;
 use crate::smtp::param::{self, RcptParameters};
 use crate::smtp::path::Path;
+use crate::smtp::reply;
+use crate::smtp::tally::Verb;
+use crate::smtp::workspace::Workspace;
 
 impl Session {
     /// Handles a line that the grammar refused. Under `--syntax lenient`, parses it again
@@ -26,7 +32,7 @@ impl Session {
             self.close(&reply::PLAIN_EXPECTED, workspace);
             return None;
         }
-        if self.policy.options().auth.is_some()
+        if self.terms.auth().is_some()
             && let Some(command) = with_auth_parameter(line)
         {
             workspace.tally.command(Verb::Mail);
@@ -35,12 +41,12 @@ impl Session {
                 Err(refused) => self.refuse_command(command, refused, workspace),
             };
         }
-        let lenient = if self.is_lenient() { lenient::parse(line) } else { None };
+        let lenient = if self.terms.is_lenient() { lenient::parse(line) } else { None };
         let Some((command, kinds)) = lenient else {
             // The grammar does not define AUTH=, so it reports every one as an unknown parameter.
             let error = match error {
                 SyntaxError::ParameterUnknown
-                    if self.policy.options().auth.is_some() && has_bad_auth_parameter(line) =>
+                    if self.terms.auth().is_some() && has_bad_auth_parameter(line) =>
                 {
                     SyntaxError::Parameter
                 }
@@ -61,7 +67,8 @@ impl Session {
     /// for the reply to its EHLO. Version 2 begins with an empty line, which no client sends first.
     #[cold]
     fn proxy_unexpected(&mut self, line: &[u8], workspace: &mut Workspace) -> bool {
-        let is_header = self.errors == 0 && (line.is_empty() || line.starts_with(b"PROXY "));
+        let is_header =
+            self.counts.errors() == 0 && (line.is_empty() || line.starts_with(b"PROXY "));
         if is_header {
             workspace.tally.command(Verb::Other);
             self.close(&reply::PROXY_UNEXPECTED, workspace);
@@ -86,7 +93,7 @@ impl Session {
             Err(refused) => return self.refuse_command(command, refused, workspace),
         }
         match command.verb() {
-            Verb::Hello => self.hello_deviations = kinds,
+            Verb::Hello => self.identity.set_hello_deviations(kinds),
             _ => self.note(kinds, workspace),
         }
         Some(Step::Tolerated(kinds))
@@ -101,7 +108,7 @@ impl Session {
         workspace: &mut Workspace,
     ) -> Option<Step> {
         let reply = match refused {
-            NotAccepted::NonAscii if self.is_lenient() => {
+            NotAccepted::NonAscii if self.terms.is_lenient() => {
                 return self.tolerate(as_ascii(command), non_ascii(), workspace);
             }
             NotAccepted::NonAscii => &reply::UTF8_NOT_DECLARED,
@@ -133,10 +140,6 @@ impl Session {
         envelope.push(Tag::Deviations, &numbers);
     }
 
-    fn is_lenient(&self) -> bool {
-        self.policy.options().syntax == Syntax::Lenient
-    }
-
     #[cold]
     fn syntax_error(&mut self, error: SyntaxError, workspace: &mut Workspace) -> Option<Step> {
         let answer = match error {
@@ -144,7 +147,7 @@ impl Session {
             SyntaxError::Unimplemented => &reply::NOT_IMPLEMENTED,
             SyntaxError::ControlCharacter => &reply::CONTROL_CHARACTER,
             SyntaxError::Name => &reply::NAME_SYNTAX,
-            SyntaxError::LhloName if !self.policy.is_lmtp() => &reply::NOT_IMPLEMENTED,
+            SyntaxError::LhloName if !self.terms.is_lmtp() => &reply::NOT_IMPLEMENTED,
             SyntaxError::LhloName => &reply::LHLO_NAME_SYNTAX,
             SyntaxError::MailForm => &reply::MAIL_SYNTAX,
             SyntaxError::RcptForm => &reply::RCPT_SYNTAX,

@@ -1,5 +1,10 @@
 //! The outcome of a payload: the reply to a chunk, acceptance, refusal.
-use super::*;
+use super::refusal::Refusal;
+use super::state::BeforeCommand;
+use super::transaction::Stage;
+use super::{Receipt, Session};
+use crate::smtp::reply;
+use crate::smtp::workspace::Workspace;
 
 impl Session {
     /// Handles the end of a chunk that was not the last, or that was discarded.
@@ -25,8 +30,8 @@ impl Session {
         assert!(is_whole, "accept without a whole payload: {stage:?}");
         let recipients = self.recipients();
         self.end_transaction(workspace);
-        self.messages = self.messages.saturating_add(1);
-        let is_lmtp = self.policy.is_lmtp();
+        self.counts.count_message();
+        let is_lmtp = self.terms.is_lmtp();
         let prefix = match (self.has_codes(), is_lmtp) {
             (true, false) => reply::ACCEPTED_PREFIX,
             (true, true) => reply::DELIVERED_PREFIX,
@@ -35,7 +40,7 @@ impl Session {
         let from = workspace.replies.len();
         workspace.replies.extend_from_slice(prefix);
         receipt.write_name(&mut workspace.replies);
-        workspace.replies.extend_from_slice(self.policy.accepted_end());
+        workspace.replies.extend_from_slice(self.terms.policy().accepted_end());
         if !is_lmtp {
             return workspace.tally.accepted();
         }
@@ -64,6 +69,6 @@ impl Session {
     /// Returns the number of replies to the end of data: in LMTP, one per accepted recipient (RFC
     /// 2033 4.2).
     pub(super) fn replies_due(&self) -> u32 {
-        if self.policy.is_lmtp() { self.recipients().max(1) } else { 1 }
+        if self.terms.is_lmtp() { self.recipients().max(1) } else { 1 }
     }
 }

@@ -1,4 +1,5 @@
-//! Why the server refuses a message or ends a session.
+//! Why the server refuses a command or a message, or ends a session.
+use crate::smtp::reply::Reply;
 
 /// Why a message is refused after its data was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,4 +29,15 @@ pub enum Farewell {
     Denied,
     /// 421 4.3.1: the worker's buffers are full, and this transfer stalled the longest.
     OutOfBuffers,
+}
+
+/// Why a command is not accepted.
+#[derive(Debug, Clone, Copy)]
+pub enum NotAccepted {
+    /// Reply with this.
+    With(&'static Reply),
+    /// Reply with this, and end the session.
+    Closing(&'static Reply),
+    /// A path or a parameter has octets above 127, but MAIL did not request SMTPUTF8.
+    NonAscii,
 }

@@ -1,12 +1,17 @@
 //! Appends the replies of a session.
-use super::*;
+use super::Session;
+use super::owed_replies::OwedReplies;
+use super::state::BeforeCommand;
+use crate::smtp::extension::Extension;
+use crate::smtp::reply::{self, Reply};
+use crate::smtp::workspace::Workspace;
 
 impl Session {
     /// Appends a reply. A 5xx beyond the limit is replaced by 421, which ends the session.
     pub(super) fn reply(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
         if reply.is_permanent() {
-            self.errors = self.errors.saturating_add(1);
-            if self.policy.options().limits.errors_max.is_some_and(|max| self.errors > max) {
+            self.counts.count_error();
+            if self.terms.limits().errors_max.is_some_and(|max| self.counts.errors() > max) {
                 return self.close(&reply::TOO_MANY_ERRORS, workspace);
             }
         }
@@ -61,10 +66,6 @@ impl Session {
 
     #[inline]
     pub(super) fn has_codes(&self) -> bool {
-        !self.without.has(Extension::EnhancedStatusCodes)
-    }
-
-    pub(super) fn hello_first(&self) -> &'static Reply {
-        if self.policy.is_lmtp() { &reply::LHLO_FIRST } else { &reply::EHLO_FIRST }
+        self.terms.has(Extension::EnhancedStatusCodes)
     }
 }

@@ -1,8 +1,13 @@
 //! Cold: STARTTLS (RFC 3207), and rules that hold under TLS.
-use super::*;
-use crate::smtp::envelope;
+use super::Session;
+use super::refusal::NotAccepted;
+use super::state::{BeforeCommand, Security, SessionState};
+use super::step::{Question, Step};
+use crate::smtp::grammar::Command;
 use crate::smtp::policy::TlsUse;
+use crate::smtp::reply;
 use crate::smtp::tls::SessionTls;
+use crate::smtp::workspace::Workspace;
 
 impl Session {
     /// Returns whether the session is under TLS.
@@ -13,37 +18,28 @@ impl Session {
     /// Returns whether TLS is required and has not begun.
     #[inline]
     pub(super) fn owes_tls(&self) -> bool {
-        self.policy.options().tls == TlsUse::Required && !self.is_secure()
+        self.terms.options().tls == TlsUse::Required && !self.is_secure()
     }
 
     /// Returns whether connections to the session's listener begin with TLS.
     pub fn begins_with_tls(&self) -> bool {
-        self.policy.options().tls == TlsUse::Implicit
+        self.terms.options().tls == TlsUse::Implicit
     }
 
     /// Checks whether STARTTLS is allowed. If so, the caller decides, because only it knows whether
     /// there is capacity for another handshake.
     pub(super) fn starttls(&mut self) -> Result<Step, NotAccepted> {
-        let refusal = match (&self.state, self.policy.options().tls) {
+        let refusal = match (&self.state, self.terms.options().tls) {
             _ if self.is_secure() => &reply::STARTTLS_TWICE,
             (_, TlsUse::Off | TlsUse::Implicit) if self.security == Security::Plain => {
                 &reply::NOT_IMPLEMENTED
             }
             (_, TlsUse::Off | TlsUse::Implicit) => &reply::TLS_UNAVAILABLE,
-            (SessionState::Greeted, _) => self.hello_first(),
+            (SessionState::Greeted, _) => self.terms.hello_first(),
             (SessionState::Open(_), _) => &reply::STARTTLS_NESTED,
             _ => return Ok(Step::Decide(Question::Tls)),
         };
         Err(NotAccepted::With(refusal))
-    }
-
-    /// Returns the reply to a command that requires TLS. If TLS is off, the command is not
-    /// implemented.
-    pub(super) fn starttls_first(&self) -> &'static Reply {
-        match self.policy.options().tls {
-            TlsUse::Off => &reply::NOT_IMPLEMENTED,
-            TlsUse::Offered | TlsUse::Required | TlsUse::Implicit => &reply::STARTTLS_FIRST,
-        }
     }
 
     /// Appends the reply after which the handshake begins. Input that the client sent earlier must
@@ -63,12 +59,9 @@ impl Session {
     /// discarded (RFC 3207 section 4.2), but a client named by PROXY or XCLIENT stays.
     #[cold]
     pub fn secured(&mut self, tls: &SessionTls<'_>) {
-        let mut fields = envelope::connection_fields(&self.constant).to_vec();
-        envelope::append_tls(&mut fields, tls);
-        self.constant = fields.into();
+        self.identity.start_over_under_tls(tls);
         self.state = SessionState::Greeted;
         self.before_command = BeforeCommand::Nothing;
-        self.hello_deviations = Deviations::NONE;
         self.security = Security::Secure;
     }
 
@@ -96,9 +89,7 @@ impl Session {
             _ => Err(NotAccepted::With(&reply::STARTTLS_FIRST)),
         }
     }
-}
 
-impl Session {
     /// Returns whether a command must wait for TLS if TLS is required (RFC 3207 section 4).
     #[cold]
     pub(super) fn waits_for_tls(command: &Command<'_>) -> bool {

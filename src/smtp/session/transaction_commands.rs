@@ -1,10 +1,16 @@
 //! MAIL, RCPT, DATA and BDAT (RFC 5321 section 4.1.1, RFC 3030).
-use super::transaction::OutOfSequence;
-use super::*;
+use super::Session;
+use super::refusal::NotAccepted;
+use super::state::{BeforeCommand, SessionState};
+use super::step::Step;
+use super::transaction::{OpenTransaction, OutOfSequence, Stage};
+use crate::smtp::envelope::{FIELD_HEADER_BYTES, Tag};
+use crate::smtp::extension::Extension;
 use crate::smtp::grammar::Chunk;
 use crate::smtp::param::{Body, MailParameters, RcptParameters};
 use crate::smtp::path::Path;
-use crate::smtp::workspace::TransactionEvent;
+use crate::smtp::reply::{self, Reply};
+use crate::smtp::workspace::{TransactionEvent, Workspace};
 
 impl Session {
     pub(super) fn mail(
@@ -16,25 +22,26 @@ impl Session {
         self.may_mail(path, parameters)?;
         self.state = SessionState::Open(self.begin(path, parameters, workspace)?);
         workspace.events.push(TransactionEvent::Began);
-        if !self.hello_deviations.is_empty() {
-            self.note(self.hello_deviations, workspace);
+        let deviations = self.identity.hello_deviations();
+        if !deviations.is_empty() {
+            self.note(deviations, workspace);
         }
         self.reply(&reply::MAIL_OK, workspace);
         Ok(())
     }
 
     fn may_mail(&self, path: Path<'_>, parameters: MailParameters<'_>) -> Result<(), NotAccepted> {
-        let (limits, without) = (&self.policy.options().limits, self.without);
-        if !without.is_empty() && without.have_parameter_of_mail(&parameters) {
+        let limits = self.terms.limits();
+        if self.terms.forbid_in_mail(&parameters) {
             return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
         }
-        let is_partial = self.policy.is_submission() && !path.is_fully_qualified();
+        let is_partial = self.terms.policy().is_submission() && !path.is_fully_qualified();
         match self.state {
-            SessionState::Greeted => Err(NotAccepted::With(self.hello_first())),
+            SessionState::Greeted => Err(NotAccepted::With(self.terms.hello_first())),
             SessionState::Open(_) | SessionState::Closed | SessionState::Authenticating(_) => {
                 Err(NotAccepted::With(&reply::MAIL_NESTED))
             }
-            SessionState::Ready if self.policy.options().auth.is_some() && self.owes_auth() => {
+            SessionState::Ready if self.terms.auth().is_some() && self.owes_auth() => {
                 Err(NotAccepted::With(self.auth_first()))
             }
             SessionState::Ready if is_partial => Err(NotAccepted::With(&reply::SENDER_PARTIAL)),
@@ -42,7 +49,9 @@ impl Session {
             SessionState::Ready if parameters.size > Some(limits.message_bytes_max) => {
                 Err(NotAccepted::With(&reply::TOO_LARGE))
             }
-            SessionState::Ready if limits.messages_max.is_some_and(|max| self.messages >= max) => {
+            SessionState::Ready
+                if limits.messages_max.is_some_and(|max| self.counts.messages() >= max) =>
+            {
                 Err(NotAccepted::Closing(&reply::TOO_MANY_MESSAGES))
             }
             SessionState::Ready => Ok(()),
@@ -56,7 +65,7 @@ impl Session {
         parameters: MailParameters<'_>,
         workspace: &mut Workspace,
     ) -> Result<OpenTransaction, NotAccepted> {
-        let mut bytes = self.policy.envelope().len() + self.constant.len();
+        let mut bytes = self.terms.policy().envelope().len() + self.identity.fields().len();
         bytes += FIELD_HEADER_BYTES + path.mailbox.len();
         if !parameters.text.is_empty() {
             bytes += FIELD_HEADER_BYTES + parameters.text.len();
@@ -70,8 +79,8 @@ impl Session {
         if !workspace.make_room(&mut envelope.bytes, bytes) {
             return Err(NotAccepted::With(&reply::ENVELOPE_STORAGE));
         }
-        envelope.push_encoded(self.policy.envelope());
-        envelope.push_encoded(&self.constant);
+        envelope.push_encoded(self.terms.policy().envelope());
+        envelope.push_encoded(self.identity.fields());
         envelope.push(Tag::ReversePath, path.mailbox);
         if !parameters.text.is_empty() {
             envelope.push(Tag::MailParameters, parameters.text);
@@ -86,17 +95,17 @@ impl Session {
         parameters: RcptParameters<'_>,
         workspace: &mut Workspace,
     ) -> Result<(), NotAccepted> {
-        let (limits, without) = (&self.policy.options().limits, self.without);
-        if !without.is_empty() && without.have_parameter_of_rcpt(&parameters) {
+        let limits = self.terms.limits();
+        if self.terms.forbid_in_rcpt(&parameters) {
             return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
         }
-        let is_partial = self.policy.is_submission() && !path.is_fully_qualified();
+        let is_partial = self.terms.policy().is_submission() && !path.is_fully_qualified();
         let transaction = match &mut self.state {
             SessionState::Open(transaction) if transaction.stage == Stage::Recipients => {
                 transaction
             }
             SessionState::Open(_) => return Err(NotAccepted::With(&reply::CHUNKS_BEGUN)),
-            SessionState::Greeted => return Err(NotAccepted::With(self.hello_first())),
+            SessionState::Greeted => return Err(NotAccepted::With(self.terms.hello_first())),
             SessionState::Ready | SessionState::Closed | SessionState::Authenticating(_) => {
                 return Err(NotAccepted::With(&reply::MAIL_FIRST));
             }
@@ -150,10 +159,10 @@ impl Session {
     /// before the reply (RFC 3030 2).
     pub(super) fn bdat(&mut self, chunk: Chunk, workspace: &mut Workspace) -> Step {
         let Chunk { bytes, is_last: last } = chunk;
-        if self.without.has(Extension::Chunking) {
+        if !self.terms.has(Extension::Chunking) {
             return self.discard(bytes, &reply::NOT_IMPLEMENTED);
         }
-        let message_bytes_max = self.policy.options().limits.message_bytes_max;
+        let message_bytes_max = self.terms.limits().message_bytes_max;
         let transaction = match self.ready_for_payload() {
             Ok(transaction) => transaction,
             Err(why) => return self.discard(bytes, why.reply_to_bdat()),
@@ -173,7 +182,7 @@ impl Session {
 
     /// Returns the open transaction, if it has a recipient.
     fn ready_for_payload(&mut self) -> Result<&mut OpenTransaction, OutOfSequence> {
-        let hello_first = self.hello_first();
+        let hello_first = self.terms.hello_first();
         let transaction = match &mut self.state {
             SessionState::Greeted => return Err(OutOfSequence::Hello(hello_first)),
             SessionState::Ready | SessionState::Closed | SessionState::Authenticating(_) => {
@@ -183,7 +192,7 @@ impl Session {
         };
         match transaction.recipients {
             // LMTP requires 503 here (RFC 2033 4.2).
-            0 if transaction.was_rcpt_refused && !self.policy.is_lmtp() => {
+            0 if transaction.was_rcpt_refused && !self.terms.is_lmtp() => {
                 Err(OutOfSequence::NoValidRecipients)
             }
             0 => Err(OutOfSequence::Rcpt),
