@@ -7,8 +7,10 @@
 //! ```
 use std::f64::consts::TAU;
 
+use super::measures::{MeasureSeries, MeasureUnit};
+use super::noise::Noise;
 use super::ranks::{Counts, mean_ranks};
-use super::*;
+use super::{bounds_of_ranks, bounds_of_ratio};
 
 /// The promise of docs/compare.md: the maximum percentage of equal runs that are reported as
 /// different.
