@@ -6,6 +6,7 @@ mod documents;
 mod errors;
 mod flags;
 mod folders;
+mod globs;
 mod lengths;
 mod prose;
 mod receipts;
@@ -24,9 +25,11 @@ pub struct Rule {
 pub const RULES: &[Rule] = &[
     Rule { name: "rooms", check: rooms::check },
     Rule { name: "table", check: rooms::table },
+    Rule { name: "permissions", check: rooms::permissions },
     Rule { name: "folders", check: folders::check },
     Rule { name: "doors", check: folders::doors },
     Rule { name: "circles", check: circles::check },
+    Rule { name: "globs", check: globs::check },
     Rule { name: "lines", check: lengths::lines },
     Rule { name: "files", check: lengths::files },
     Rule { name: "functions", check: lengths::functions },

@@ -1,4 +1,6 @@
 //! Imports go in one direction between rooms.
+use std::collections::BTreeSet;
+
 use crate::code::line_of;
 use crate::names::{Modules, room_of};
 use crate::tree::{Finding, Tree};
@@ -7,17 +9,14 @@ use crate::tree::{Finding, Tree};
 const MAP: &str = include_str!("../../../ARCHITECTURE.md");
 
 /// A row of the table: a room, and the rooms it may import.
-struct Room {
-    name: &'static str,
-    imports: Vec<&'static str>,
+struct Room<'a> {
+    name: &'a str,
+    imports: Vec<&'a str>,
 }
 
 /// Returns the rooms of the library. The programs have a row, too: they may import everything.
-fn rooms() -> Vec<Room> {
-    let (_, rest) = MAP.split_once("\n## Rooms\n").expect("ARCHITECTURE.md has a table of rooms");
-    let rows = rest.lines().skip_while(|line| !line.starts_with('|')).skip(2);
-    let rows = rows.take_while(|line| line.starts_with('|'));
-    let rooms: Vec<Room> = rows.filter_map(room).collect();
+fn rooms() -> Vec<Room<'static>> {
+    let rooms = rooms_of(MAP);
     assert!(rooms.len() > 10, "the table of rooms in ARCHITECTURE.md cannot be read");
     for import in rooms.iter().flat_map(|room| &room.imports) {
         assert!(rooms.iter().any(|room| room.name == *import), "no room is called {import}");
@@ -25,7 +24,14 @@ fn rooms() -> Vec<Room> {
     rooms
 }
 
-fn room(row: &'static str) -> Option<Room> {
+fn rooms_of(map: &str) -> Vec<Room<'_>> {
+    let (_, rest) = map.split_once("\n## Rooms\n").expect("the map has a table of rooms");
+    let rows = rest.lines().skip_while(|line| !line.starts_with('|')).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.filter_map(room).collect()
+}
+
+fn room(row: &str) -> Option<Room<'_>> {
     let mut cells = row.trim_matches('|').split(" | ").map(str::trim);
     let name = cells.next()?.trim_matches('`').trim_end_matches('/');
     let imports = match cells.last()? {
@@ -70,6 +76,34 @@ pub fn table(tree: &Tree) -> Vec<Finding> {
                  into a room"
             );
             findings.push(Finding::new(file, 1, message));
+        }
+    }
+    findings
+}
+
+/// Checks that every import that the table allows is in use: an unused permission lets a
+/// new import in without a decision.
+pub fn permissions(tree: &Tree) -> Vec<Finding> {
+    let Some(map) = tree.files.iter().find(|file| file.name == "ARCHITECTURE.md") else {
+        return Vec::new();
+    };
+    let modules = Modules::of(tree);
+    let mut used = BTreeSet::new();
+    for file in tree.sources() {
+        let mentions = modules.mentions(file).into_iter();
+        used.extend(
+            mentions.filter_map(|mention| Some((room_of(file), mention.names.into_iter().next()?))),
+        );
+    }
+    let mut findings = Vec::new();
+    for room in rooms_of(&map.text).iter().filter(|room| room.imports != ["all"]) {
+        for import in &room.imports {
+            if !used.contains(&(room.name, (*import).to_owned())) {
+                let row = format!("| `{}/` |", room.name);
+                let at = map.text.find(&row).unwrap_or_default();
+                let message = format!("no file of {} imports {import}: take it out", room.name);
+                findings.push(Finding::new(map, line_of(&map.text, at), message));
+            }
         }
     }
     findings
