@@ -186,7 +186,7 @@ impl ByHandSink {
 
     /// Prevents further handshakes from beginning, as if too many were in progress.
     pub fn fill_handshakes(&mut self) {
-        self.running().for_each(|worker| *worker.table.state.room_for_handshake() = false);
+        self.running().for_each(|worker| worker.table.state.set_handshakes_left(0));
     }
 
     /// Takes the clients that were accepted since the last call, each with its place.

@@ -12,6 +12,7 @@ mod input;
 mod outgoing;
 mod received;
 mod replied;
+mod session_ids;
 mod waits;
 
 pub(super) use conn::{Conn, ConnId, Flow};
@@ -20,4 +21,5 @@ pub(super) use handshaking::Handshaking;
 pub(super) use input::{Consumed, Input};
 pub(super) use received::{Received, read};
 pub(super) use replied::Replied;
+pub(super) use session_ids::SessionIds;
 pub(super) use waits::{TurnEnd, Waits};

@@ -36,12 +36,14 @@ pub enum Waits {
     RepliesOrCommit,
     /// Room in the log, or the end of its message's commit. Nothing is read meanwhile.
     Log { since_ms: MonotonicMs },
-    /// Its place in the ready list, which runs next. Events of its socket don't matter. `Some(t)`:
-    /// it has waited for room in the log since `t`, and there may be room now.
-    Turn { after_log_since_ms: Option<MonotonicMs> },
-    /// The end of its turn, for which it was just taken from the ready list. `Some`: the turn is
-    /// another attempt to find room in the log, for which it has waited since then.
-    EndOfTurn { after_log_since_ms: Option<MonotonicMs> },
+    /// Its place in the ready list, which runs next. Events of its socket don't matter.
+    Turn,
+    /// The same; it has waited for the log since `since_ms`, and there may be room now.
+    TurnAfterLog { since_ms: MonotonicMs },
+    /// The end of its turn, for which it was just taken from the ready list.
+    EndOfTurn,
+    /// The same; the turn is another attempt to find room in the log.
+    EndOfTurnAfterLog { since_ms: MonotonicMs },
     /// No turn follows, because it has ended.
     Closed,
 }
@@ -51,9 +53,7 @@ impl Waits {
     pub fn after(self, turn: TurnEnd, now_ms: MonotonicMs) -> Waits {
         match turn {
             TurnEnd::Idle => Waits::Octets,
-            TurnEnd::Again | TurnEnd::Identified | TurnEnd::StartsTls => {
-                Waits::Turn { after_log_since_ms: None }
-            }
+            TurnEnd::Again | TurnEnd::Identified | TurnEnd::StartsTls => Waits::Turn,
             // Another attempt that finds no room does not restart the wait.
             TurnEnd::Parked => Waits::Log { since_ms: self.log_since_ms().unwrap_or(now_ms) },
             TurnEnd::Blocked => Waits::Replies,
@@ -65,27 +65,32 @@ impl Waits {
     /// Returns since when its payload has waited for the log, across all attempts.
     pub fn log_since_ms(self) -> Option<MonotonicMs> {
         match self {
-            Waits::Log { since_ms } => Some(since_ms),
-            Waits::Turn { after_log_since_ms } | Waits::EndOfTurn { after_log_since_ms } => {
-                after_log_since_ms
-            }
-            Waits::Octets | Waits::Replies | Waits::RepliesOrCommit | Waits::Closed => None,
+            Waits::Log { since_ms }
+            | Waits::TurnAfterLog { since_ms }
+            | Waits::EndOfTurnAfterLog { since_ms } => Some(since_ms),
+            Waits::Octets
+            | Waits::Replies
+            | Waits::RepliesOrCommit
+            | Waits::Turn
+            | Waits::EndOfTurn
+            | Waits::Closed => None,
         }
     }
 
     /// Lets the connection continue now if it waits for the log.
     pub fn log_may_have_room(self) -> Waits {
-        if self.is_for_log() {
-            Waits::Turn { after_log_since_ms: self.log_since_ms() }
-        } else {
-            self
+        match self {
+            Waits::Log { since_ms } => Waits::TurnAfterLog { since_ms },
+            Waits::RepliesOrCommit => Waits::Turn,
+            other => other,
         }
     }
 
     /// Takes the connection out of the ready list for its turn.
     pub fn turn_begins(self) -> Waits {
         match self {
-            Waits::Turn { after_log_since_ms } => Waits::EndOfTurn { after_log_since_ms },
+            Waits::Turn => Waits::EndOfTurn,
+            Waits::TurnAfterLog { since_ms } => Waits::EndOfTurnAfterLog { since_ms },
             other => other,
         }
     }
@@ -102,7 +107,7 @@ impl Waits {
 
     /// Returns whether the connection is in the ready list.
     pub fn is_for_turn(self) -> bool {
-        matches!(self, Waits::Turn { .. })
+        matches!(self, Waits::Turn | Waits::TurnAfterLog { .. })
     }
 
     /// Returns whether it waits for room in its socket.

@@ -2,8 +2,10 @@
 //! by all workers.
 //!
 //! ```text
-//! Generations ─builds─▶ Generation ─▶ CurrentGeneration ─one load a round─▶ Table ─▶ Session
+//! Generations ─builds─▶ Generation ─▶ CurrentGeneration
+//!                        one load a round ─▶ AppliedGeneration of a worker ─▶ Session
 //! ```
+pub(super) mod applied;
 pub(super) mod current;
 pub mod generation;
 pub mod generations;

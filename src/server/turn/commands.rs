@@ -101,7 +101,7 @@ fn command(
 fn starttls(conn: &mut Conn, worker: &mut WorkerContext) {
     let has_acceptor =
         matches!(worker.tls.acceptors.get(conn.session.listener_index()), Some(Some(_)));
-    if !has_acceptor || !worker.tls.has_room_for_handshake {
+    if !has_acceptor || worker.tls.handshakes_left == 0 {
         return conn.session.tls_is_unavailable(&mut worker.workspace);
     }
     conn.session.tls_begins(&mut worker.workspace);

@@ -23,3 +23,4 @@ pub(super) use preamble::{PREAMBLE_MS, is_trusted};
 pub(super) use tls::HANDSHAKE_MS;
 pub(super) use worker_context::{SideOutputs, WorkerContext};
 pub(super) use worker_state::WorkerState;
+pub(super) use worker_tls::HANDSHAKES_MAX;

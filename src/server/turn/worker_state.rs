@@ -202,9 +202,9 @@ impl WorkerState {
         self.worker.tls.acceptors = acceptors;
     }
 
-    /// Returns the flag that says whether another handshake may begin. If not, STARTTLS gets 454.
-    pub fn room_for_handshake(&mut self) -> &mut bool {
-        &mut self.worker.tls.has_room_for_handshake
+    /// Sets how many more handshakes may begin. At 0, STARTTLS gets 454.
+    pub fn set_handshakes_left(&mut self, handshakes: usize) {
+        self.worker.tls.handshakes_left = handshakes;
     }
 
     pub fn writer(&mut self) -> &mut Writer {

@@ -6,34 +6,32 @@ use std::collections::{HashSet, VecDeque};
 
 use crate::time::MonotonicMs;
 
-use super::timer::TimerKey;
-use crate::server::turn::HANDSHAKE_MS;
+use super::place::ConnKey;
+use crate::server::turn::{HANDSHAKE_MS, HANDSHAKES_MAX};
 
 /// Limit on handshake steps per round. A transaction with one command per round trip takes four
 /// rounds: with 2,000 handshakes in progress, eight steps delay it by 6 ms, and four by 3 ms.
 pub const STEPS_PER_ROUND: usize = 4;
-/// Limit on handshakes in progress per worker.
-pub const IN_FLIGHT_MAX: usize = 4096;
 
 /// The handshakes of a worker.
 #[derive(Debug, Default)]
 pub struct Handshakes {
-    ready: VecDeque<TimerKey>,
+    ready: VecDeque<ConnKey>,
     /// Deadlines, in the order in which the handshakes began. Handshakes
     /// that have ended since are still included.
-    deadlines: VecDeque<(MonotonicMs, TimerKey)>,
-    in_flight: HashSet<TimerKey>,
+    deadlines: VecDeque<(MonotonicMs, ConnKey)>,
+    in_flight: HashSet<ConnKey>,
 }
 
 impl Handshakes {
     /// Adds the handshake of `key`, which begins.
-    pub fn add(&mut self, key: TimerKey, now_ms: MonotonicMs) {
+    pub fn add(&mut self, key: ConnKey, now_ms: MonotonicMs) {
         self.in_flight.insert(key);
         self.deadlines.push_back((now_ms.saturating_add_ms(HANDSHAKE_MS), key));
     }
 
     /// Removes the handshake of `key`, which has succeeded or failed. Without one, does nothing.
-    pub fn remove(&mut self, key: TimerKey) {
+    pub fn remove(&mut self, key: ConnKey) {
         self.in_flight.remove(&key);
         if self.in_flight.is_empty() {
             self.deadlines.clear();
@@ -52,13 +50,18 @@ impl Handshakes {
         !self.in_flight.is_empty()
     }
 
+    /// Returns how many more handshakes may begin.
+    pub fn left(&self) -> usize {
+        HANDSHAKES_MAX.saturating_sub(self.in_flight.len())
+    }
+
     /// Returns whether another handshake may begin.
     pub fn has_room(&self) -> bool {
-        self.in_flight.len() < IN_FLIGHT_MAX
+        self.left() > 0
     }
 
     /// Queues the connection of `key`, which has something to read.
-    pub fn queue(&mut self, key: TimerKey) {
+    pub fn queue(&mut self, key: ConnKey) {
         self.ready.push_back(key);
     }
 
@@ -68,12 +71,12 @@ impl Handshakes {
     }
 
     /// Takes the next connection from the queue.
-    pub fn next_ready(&mut self) -> Option<TimerKey> {
+    pub fn next_ready(&mut self) -> Option<ConnKey> {
         self.ready.pop_front()
     }
 
     /// Takes the next connection whose deadline has passed. Its handshake may have ended since.
-    pub fn next_overdue(&mut self, now_ms: MonotonicMs) -> Option<TimerKey> {
+    pub fn next_overdue(&mut self, now_ms: MonotonicMs) -> Option<ConnKey> {
         let (until_ms, key) = *self.deadlines.front()?;
         if until_ms > now_ms {
             return None;
@@ -91,12 +94,12 @@ impl Handshakes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::worker::place::TablePlace;
+    use crate::server::worker::place::{ConnKey, TablePlace};
 
     #[test]
     fn handshakes_time_out_in_the_order_in_which_they_began() {
         let mut handshakes = Handshakes::default();
-        let key = |index| TimerKey { place: TablePlace::new(index), serial: 1 };
+        let key = |index| ConnKey { place: TablePlace::new(index), serial: 1 };
         let at = MonotonicMs::new;
         handshakes.add(key(0), at(100));
         handshakes.add(key(1), at(200));

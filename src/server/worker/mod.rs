@@ -3,10 +3,12 @@
 //! [`Worker`] gets events and time from the kernel and passes them to [`Intake`], which accepts
 //! connections, and to [`Table`], which serves them. Neither needs a kernel. Everything about one
 //! connection is in `turn/`.
+mod connections;
 mod event_loop;
 mod handshakes;
 mod intake;
 mod place;
+mod stopping;
 mod table;
 mod timer;
 mod watchdog;

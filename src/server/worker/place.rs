@@ -1,8 +1,8 @@
-//! The number by which a worker knows a connection.
+//! How a worker names its connections.
 use std::fmt;
 
 /// The place of a connection in its worker's table. Another connection can have it later:
-/// `TimerKey` tells them apart.
+/// `ConnKey` tells them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TablePlace(usize);
 
@@ -21,6 +21,14 @@ impl TablePlace {
     pub(crate) fn index(self) -> usize {
         self.0
     }
+}
+
+/// Names one connection for as long as the worker runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ConnKey {
+    pub place: TablePlace,
+    /// The serial number of the connection.
+    pub serial: u32,
 }
 
 impl fmt::Display for TablePlace {

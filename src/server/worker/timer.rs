@@ -7,25 +7,17 @@
 
 use crate::time::MonotonicMs;
 
-use super::place::TablePlace;
+use super::place::ConnKey;
 
 /// Milliseconds per bucket: the resolution of all timeouts.
 const TICK_MS: u64 = 50;
 /// Number of buckets. Entries with deadlines beyond `TICK_MS * BUCKETS` come up early.
 const BUCKETS: u64 = 1024;
 
-/// An entry of the wheel: a place in the table of connections, and the serial number of the
-/// connection there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TimerKey {
-    pub place: TablePlace,
-    pub serial: u32,
-}
-
 /// The wheel.
 #[derive(Debug)]
 pub struct Wheel {
-    buckets: Vec<Vec<TimerKey>>,
+    buckets: Vec<Vec<ConnKey>>,
     /// The next tick to be checked.
     tick: u64,
     entries: usize,
@@ -40,7 +32,7 @@ impl Wheel {
     }
 
     /// Inserts `key`, to be due at `deadline_ms` or at the horizon, whichever is earlier.
-    pub fn insert(&mut self, key: TimerKey, deadline_ms: MonotonicMs) {
+    pub fn insert(&mut self, key: ConnKey, deadline_ms: MonotonicMs) {
         let wanted = deadline_ms.get().div_ceil(TICK_MS);
         let tick = wanted.clamp(self.tick, self.tick + BUCKETS - 1);
         self.buckets[(tick % BUCKETS) as usize].push(key);
@@ -55,7 +47,7 @@ impl Wheel {
     }
 
     /// Moves every key that is due by `now_ms` into `due`, which must be empty.
-    pub fn turn(&mut self, now_ms: MonotonicMs, due: &mut Vec<TimerKey>) {
+    pub fn turn(&mut self, now_ms: MonotonicMs, due: &mut Vec<ConnKey>) {
         let now_tick = now_ms.get() / TICK_MS;
         if now_tick < self.next_due_tick {
             return;
@@ -76,9 +68,10 @@ impl Wheel {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::worker::place::TablePlace;
 
-    fn key(index: usize) -> TimerKey {
-        TimerKey { place: TablePlace::new(index), serial: 0 }
+    fn key(index: usize) -> ConnKey {
+        ConnKey { place: TablePlace::new(index), serial: 0 }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The client's hello: EHLO, HELO and LHLO; and who the client is.
 use super::Session;
 use super::identity::{HelloName, HelloVerb};
-use super::state::{Security, SessionState};
+use super::state::SessionState;
+use super::terms::Security;
 use crate::smtp::envelope::Client;
 use crate::smtp::policy::EhloAudience;
 use crate::smtp::proxy::ClientTls;
@@ -39,11 +40,11 @@ impl Session {
             HelloVerb::Helo => policy.helo_reply(),
             HelloVerb::Ehlo | HelloVerb::Lhlo => policy.ehlo_reply(audience),
         };
-        if !audience.is_secure {
-            let is_announced = policy.announces_starttls(audience) && verb != HelloVerb::Helo;
-            self.security = if is_announced { Security::Announced } else { Security::Plain };
-        }
         workspace.replies.extend_from_slice(reply);
         workspace.tally.hello();
+        if !audience.is_secure {
+            let is_announced = policy.announces_starttls(audience) && verb != HelloVerb::Helo;
+            self.terms.security = if is_announced { Security::Announced } else { Security::Plain };
+        }
     }
 }

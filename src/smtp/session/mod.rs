@@ -49,7 +49,7 @@ use identity::{HelloVerb, Identity};
 use line::{LongLine, find_line, skip_line};
 use refusal::NotAccepted;
 pub use refusal::{Farewell, Refusal};
-use state::{BeforeCommand, Security, SessionState};
+use state::{BeforeCommand, SessionState};
 pub use step::{Decision, Question, Step};
 use terms::Terms;
 use transaction::{OpenTransaction, Stage};
@@ -71,7 +71,6 @@ pub struct Session {
     terms: Terms,
     identity: Identity,
     counts: SessionCounts,
-    security: Security,
     state: SessionState,
     before_command: BeforeCommand,
 }
@@ -83,7 +82,6 @@ impl Session {
             terms: Terms::new(policy),
             identity: Identity::new(client),
             counts: SessionCounts::default(),
-            security: Security::Plain,
             state: SessionState::Greeted,
             before_command: BeforeCommand::Nothing,
         }

@@ -31,12 +31,3 @@ pub enum BeforeCommand {
     /// Replies to the end of data are appended as the caller sends earlier ones.
     AppendReplies(Box<OwedReplies>),
 }
-
-/// The TLS state of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Security {
-    Plain,
-    /// In plain text, and the last EHLO reply announced STARTTLS.
-    Announced,
-    Secure,
-}

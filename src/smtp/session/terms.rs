@@ -7,6 +7,15 @@ use crate::smtp::param::{MailParameters, RcptParameters};
 use crate::smtp::policy::{AuthRules, CurrentPolicies, Policy, PolicyOptions, TlsUse};
 use crate::smtp::reply::{self, Reply};
 
+/// The TLS state of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    Plain,
+    /// In plain text, and the last EHLO reply announced STARTTLS.
+    Announced,
+    Secure,
+}
+
 /// The terms of a session.
 #[derive(Debug)]
 pub struct Terms {
@@ -14,11 +23,12 @@ pub struct Terms {
     /// Extensions that the last EHLO or LHLO did not announce. They stay until the next hello, even
     /// if a new generation takes effect.
     without: Extensions,
+    pub security: Security,
 }
 
 impl Terms {
     pub fn new(policy: Arc<Policy>) -> Terms {
-        Terms { without: policy.without, policy }
+        Terms { without: policy.without, security: Security::Plain, policy }
     }
 
     #[inline]

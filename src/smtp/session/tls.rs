@@ -1,8 +1,9 @@
 //! Cold: STARTTLS (RFC 3207), and rules that hold under TLS.
 use super::Session;
 use super::refusal::NotAccepted;
-use super::state::{BeforeCommand, Security, SessionState};
+use super::state::{BeforeCommand, SessionState};
 use super::step::{Question, Step};
+use super::terms::Security;
 use crate::smtp::grammar::Command;
 use crate::smtp::policy::TlsUse;
 use crate::smtp::reply;
@@ -12,7 +13,7 @@ use crate::smtp::workspace::Workspace;
 impl Session {
     /// Returns whether the session is under TLS.
     pub fn is_secure(&self) -> bool {
-        self.security == Security::Secure
+        self.terms.security == Security::Secure
     }
 
     /// Returns whether TLS is required and has not begun.
@@ -31,7 +32,7 @@ impl Session {
     pub(super) fn starttls(&mut self) -> Result<Step, NotAccepted> {
         let refusal = match (&self.state, self.terms.options().tls) {
             _ if self.is_secure() => &reply::STARTTLS_TWICE,
-            (_, TlsUse::Off | TlsUse::Implicit) if self.security == Security::Plain => {
+            (_, TlsUse::Off | TlsUse::Implicit) if self.terms.security == Security::Plain => {
                 &reply::NOT_IMPLEMENTED
             }
             (_, TlsUse::Off | TlsUse::Implicit) => &reply::TLS_UNAVAILABLE,
@@ -62,7 +63,7 @@ impl Session {
         self.identity.start_over_under_tls(tls);
         self.state = SessionState::Greeted;
         self.before_command = BeforeCommand::Nothing;
-        self.security = Security::Secure;
+        self.terms.security = Security::Secure;
     }
 
     /// Appends the reply to a client that sends plain text to a port where TLS comes first.

@@ -13,7 +13,6 @@ use crate::server::settings::times::Times;
 use crate::server::transcripts::SessionIdentity;
 use crate::server::turn::{PREAMBLE_MS, is_trusted};
 use crate::server::worker::place::TablePlace;
-use crate::server::worker::timer::TimerKey;
 
 impl<I: Interests> Table<I> {
     /// Greets a connection with the reply for `why` and closes it. If a PROXY header or TLS would
@@ -39,7 +38,7 @@ impl<I: Interests> Table<I> {
     /// admitted, as their headers are believed; others are logged. Returns whether it was admitted.
     pub fn admit_peer(&mut self, arrival: &Arrival) -> bool {
         let is_proxied = self.rules(arrival.listener).policy.options().is_proxied;
-        if is_proxied && !is_trusted(arrival.client, &self.generation.trusted) {
+        if is_proxied && !is_trusted(arrival.client, &self.settings.get().trusted) {
             let why = "it is not in a network of proxy_trusted";
             self.state.refuse_as_proxy(arrival.client, why);
             return false;
@@ -68,28 +67,21 @@ impl<I: Interests> Table<I> {
     pub fn begin(&mut self, arrival: Arrival) {
         let counted_by = arrival.counted_by();
         let Arrival { mut socket, client, listener, is_counted } = arrival;
-        let place = self.free_places.pop().unwrap_or_else(|| {
-            self.conns.push(None);
-            TablePlace::new(self.conns.len() - 1)
-        });
-        if let Err(error) = self.interests.register(&mut socket, place) {
+        let key = self.connections.reserve();
+        if let Err(error) = self.interests.register(&mut socket, key.place) {
             tracing::warn!(%error, %client, "the connection could not be registered");
-            self.free_places.push(place);
+            self.connections.cancel(key);
             self.interests.leave(counted_by);
             return;
         }
-        self.serial = self.serial.wrapping_add(1);
         let policy = self.rules(listener).policy.clone();
         let is_proxied = policy.options().is_proxied;
         let session = Session::new(client, policy);
-        let id = ConnId { serial: self.serial, session: self.session_base | self.sessions };
-        self.sessions += 1;
+        let id = ConnId { serial: key.serial, session: self.session_ids.next_id() };
         let mut conn = Conn::new(socket, session, id, client, self.state.clock().now_us());
         conn.is_counted = is_counted;
-        let key = TimerKey { place, serial: conn.id.serial };
-        let Times { command_ms, data_ms, .. } = self.generation.times;
+        let Times { command_ms, data_ms, .. } = self.settings.get().times;
         let mut wait_ms = command_ms.min(data_ms);
-        self.open += 1;
         if is_proxied {
             wait_ms = wait_ms.min(PREAMBLE_MS);
             conn.flow = Flow::Preamble;
@@ -97,7 +89,8 @@ impl<I: Interests> Table<I> {
         }
         self.wheel.insert(key, conn.times.last_active_ms.saturating_add_ms(wait_ms));
         let turn = if is_proxied { TurnEnd::Idle } else { self.greet(&mut conn) };
-        self.conns[place.index()] = Some(conn);
+        let place = key.place;
+        self.connections.add(place, conn);
         // An event will report that the client's hello has arrived.
         let turn = if turn == TurnEnd::StartsTls { self.begin_handshake(place) } else { turn };
         self.after_turn(place, turn);
@@ -129,7 +122,7 @@ impl<I: Interests> Table<I> {
     /// Admits and greets the client that PROXY or XCLIENT named for the connection at `place`.
     #[cold]
     pub(super) fn admit_identified(&mut self, place: TablePlace) {
-        let Some(mut conn) = self.conns[place.index()].take() else { return };
+        let Some(mut conn) = self.connections.take_out(place) else { return };
         if matches!(conn.flow, Flow::Undecided) {
             return self.serve_named(place, conn);
         }
@@ -153,7 +146,7 @@ impl<I: Interests> Table<I> {
                 self.refuse(&mut conn, why)
             }
         };
-        self.conns[place.index()] = Some(conn);
+        self.connections.put_back(place, conn);
         // Input after the header may have arrived already.
         let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
         self.after_turn(place, turn);
@@ -168,7 +161,7 @@ impl<I: Interests> Table<I> {
             Denied::Reply => self.refuse(&mut conn, Farewell::Denied),
             Denied::Close => TurnEnd::Closed,
         };
-        self.conns[place.index()] = Some(conn);
+        self.connections.put_back(place, conn);
         self.after_turn(place, turn);
     }
 

@@ -6,8 +6,7 @@ use super::{Interests, LINGER_MS, Table};
 use crate::server::connection::Flow;
 use crate::server::settings::times::Times;
 use crate::server::turn::PREAMBLE_MS;
-use crate::server::worker::place::TablePlace;
-use crate::server::worker::timer::TimerKey;
+use crate::server::worker::place::{ConnKey, TablePlace};
 
 /// A transfer without input for this long may be closed if others need its buffer.
 const STALLED_MS: u64 = 1000;
@@ -28,9 +27,9 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    fn check_deadline(&mut self, key: TimerKey, now_ms: MonotonicMs) {
-        let Times { command_ms, data_ms, .. } = self.generation.times;
-        let Some(conn) = self.conn_of(key) else { return };
+    fn check_deadline(&mut self, key: ConnKey, now_ms: MonotonicMs) {
+        let Times { command_ms, data_ms, .. } = self.settings.get().times;
+        let Some(conn) = self.connections.of(key) else { return };
         let deadline_ms = match conn.flow {
             Flow::Lingering { since_ms } => since_ms.saturating_add_ms(LINGER_MS),
             Flow::Preamble => conn.times.opened_us.ms().saturating_add_ms(PREAMBLE_MS),
@@ -56,7 +55,7 @@ impl<I: Interests> Table<I> {
     }
 
     pub(super) fn dismiss(&mut self, place: TablePlace, why: Farewell) {
-        let Some(conn) = self.conns[place.index()].as_mut() else { return };
+        let Some(conn) = self.connections.at_mut(place) else { return };
         let turn = self.state.dismiss(conn, why);
         self.after_turn(place, turn);
     }
@@ -64,9 +63,9 @@ impl<I: Interests> Table<I> {
     /// Refuses transfers that waited too long for room in the log. The rest of their payload is
     /// discarded.
     fn refuse_parked(&mut self, now_ms: MonotonicMs) {
-        let storage_ms = self.generation.times.storage_ms;
+        let storage_ms = self.settings.get().times.storage_ms;
         for key in std::mem::take(&mut self.parked) {
-            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_log()) else {
+            let Some(conn) = self.connections.of(key).filter(|conn| conn.waits.is_for_log()) else {
                 continue;
             };
             let parked_ms = conn.waits.log_since_ms().unwrap_or(now_ms);
@@ -77,7 +76,7 @@ impl<I: Interests> Table<I> {
                 continue;
             }
             self.retry(key);
-            if let Some(conn) = self.conns[key.place.index()].as_mut() {
+            if let Some(conn) = self.connections.at_mut(key.place) {
                 self.state.refuse_parked(conn);
             }
         }
@@ -87,15 +86,15 @@ impl<I: Interests> Table<I> {
     #[cold]
     pub(super) fn close_stalled(&mut self) {
         let now_ms = self.now_ms();
-        let mut stalled: Vec<(MonotonicMs, TablePlace)> = TablePlace::all(self.conns.len())
-            .zip(&self.conns)
-            .filter_map(|(place, conn)| {
-                let conn = conn.as_ref()?;
+        let mut stalled: Vec<(MonotonicMs, TablePlace)> = self
+            .connections
+            .iter()
+            .filter_map(|(key, conn)| {
                 // Connections that wait for storage, or for their turn, wait for us.
                 let waits_for_us = conn.waits.is_for_log() || conn.waits.is_for_turn();
                 let active_ms = conn.times.last_active_ms;
                 (conn.holds_buffers() && !waits_for_us && now_ms.ms_since(active_ms) >= STALLED_MS)
-                    .then_some((active_ms, place))
+                    .then_some((active_ms, key.place))
             })
             .collect();
         stalled.sort_unstable();

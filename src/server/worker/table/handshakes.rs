@@ -5,8 +5,7 @@ use crate::time::MonotonicMs;
 use super::{Interests, LINGER_MS, Table};
 use crate::server::connection::{Flow, TurnEnd, Waits};
 use crate::server::worker::handshakes::STEPS_PER_ROUND;
-use crate::server::worker::place::TablePlace;
-use crate::server::worker::timer::TimerKey;
+use crate::server::worker::place::{ConnKey, TablePlace};
 
 impl<I: Interests> Table<I> {
     /// Returns whether another handshake may begin.
@@ -23,9 +22,9 @@ impl<I: Interests> Table<I> {
     #[cold]
     pub(super) fn begin_handshake(&mut self, place: TablePlace) -> TurnEnd {
         let now_ms = self.now_ms();
-        let Some(conn) = self.conns[place.index()].as_ref() else { return TurnEnd::Idle };
-        self.handshakes.add(TimerKey { place, serial: conn.id.serial }, now_ms);
-        *self.state.room_for_handshake() = self.handshakes.has_room();
+        let Some(conn) = self.connections.at(place) else { return TurnEnd::Idle };
+        self.handshakes.add(ConnKey { place, serial: conn.id.serial }, now_ms);
+        self.state.set_handshakes_left(self.handshakes.left());
         TurnEnd::Idle
     }
 
@@ -39,22 +38,22 @@ impl<I: Interests> Table<I> {
 
     /// Notes the end of the handshake of `key`, if there was one.
     #[cold]
-    pub(super) fn handshake_ended(&mut self, key: TimerKey) {
+    pub(super) fn handshake_ended(&mut self, key: ConnKey) {
         self.handshakes.remove(key);
-        *self.state.room_for_handshake() = self.handshakes.has_room();
+        self.state.set_handshakes_left(self.handshakes.left());
     }
 
     /// Queues the connection at `place`, whose handshake has something to read.
     #[cold]
     pub(super) fn queue_handshake(&mut self, place: TablePlace) {
-        let Some(conn) = self.conns[place.index()].as_mut() else { return };
-        conn.waits = Waits::Turn { after_log_since_ms: None };
-        self.handshakes.queue(TimerKey { place, serial: conn.id.serial });
+        let Some(conn) = self.connections.at_mut(place) else { return };
+        conn.waits = Waits::Turn;
+        self.handshakes.queue(ConnKey { place, serial: conn.id.serial });
     }
 
     /// Returns whether the connection of `key` is in a handshake.
-    fn is_handshaking(&mut self, key: TimerKey) -> bool {
-        self.conn_of(key).is_some_and(|conn| matches!(conn.flow, Flow::Handshake(_)))
+    fn is_handshaking(&mut self, key: ConnKey) -> bool {
+        self.connections.of(key).is_some_and(|conn| matches!(conn.flow, Flow::Handshake(_)))
     }
 
     /// Does a round's work on handshakes.
@@ -70,7 +69,8 @@ impl<I: Interests> Table<I> {
         while steps < STEPS_PER_ROUND
             && let Some(key) = self.handshakes.next_ready()
         {
-            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_turn()) else {
+            let Some(conn) = self.connections.of(key).filter(|conn| conn.waits.is_for_turn())
+            else {
                 continue;
             };
             conn.waits = conn.waits.turn_begins();
@@ -85,8 +85,8 @@ impl<I: Interests> Table<I> {
     /// Ends handshakes whose deadline has passed.
     fn end_overdue_handshakes(&mut self, now_ms: MonotonicMs) {
         while let Some(key) = self.handshakes.next_overdue(now_ms) {
-            let Some(conn) = self.conns[key.place.index()].as_mut() else { continue };
-            if conn.id.serial != key.serial || !matches!(conn.flow, Flow::Handshake(_)) {
+            let Some(conn) = self.connections.of(key) else { continue };
+            if !matches!(conn.flow, Flow::Handshake(_)) {
                 continue;
             }
             let turn = self.state.handshake_overdue(conn);

@@ -22,19 +22,21 @@ use crate::smtp::workspace::Workspace;
 use crate::stats::Recorder;
 use crate::time::{MonotonicMs, MonotonicNs};
 
+use super::connections::Connections;
 use super::handshakes::Handshakes;
-use super::place::TablePlace;
-use super::timer::{TimerKey, Wheel};
-use crate::server::connection::{Conn, Flow};
+use super::place::{ConnKey, TablePlace};
+use super::stopping::Stopping;
+use super::timer::Wheel;
+use crate::server::connection::{Flow, SessionIds};
 use crate::server::indexing::NewSegments;
 use crate::server::listening::{SocketInterest, Stream};
 use crate::server::payload::{Sampling, Storage, TransferPool};
 use crate::server::recording::{Counters, Doing, Ledger, Measurements, RoundKind};
 use crate::server::runs::MarkSender;
+use crate::server::settings::applied::AppliedGeneration;
 use crate::server::settings::current::CurrentGeneration;
-use crate::server::settings::generation::Generation;
 use crate::server::settings::listener_rules::ListenerRules;
-use crate::server::shutdown::{Stop, StopStage};
+use crate::server::shutdown::Stop;
 use crate::server::time_spent::Presence;
 use crate::server::transcripts::Transcripts;
 use crate::server::turn::{SideOutputs, WorkerContext, WorkerState};
@@ -100,34 +102,19 @@ pub enum SocketEvent {
 pub(crate) struct Table<I> {
     /// What sinkd gets from the kernel, and the simulation makes up.
     pub interests: I,
-    /// The source of the newest settings, checked when a round begins.
-    current: Arc<CurrentGeneration>,
-    /// The settings that this worker applies: those in force when its last round began.
-    generation: Arc<Generation>,
+    settings: AppliedGeneration,
     /// What all connections share; lent to one of them for each turn.
     pub state: WorkerState,
-    /// By place. `None`: the place is free, or its connection has been taken out for a while.
-    conns: Vec<Option<Conn>>,
-    /// The place freed last is reused first.
-    free_places: Vec<TablePlace>,
-    /// Number of connections, including those without a session.
-    open: usize,
-    /// Serial number of the newest connection; wraps around.
-    serial: u32,
-    /// Start count and worker, the high bits of each session's id.
-    session_base: u64,
-    /// Number of sessions so far, including health checks.
-    sessions: u64,
+    connections: Connections,
+    /// Health checks use ids too.
+    session_ids: SessionIds,
     /// Deadlines; entries of closed connections are ignored when they are due.
     wheel: Wheel,
     /// The ready list: connections that yielded, and continue when the list runs next.
-    yielded: Vec<TimerKey>,
+    yielded: Vec<ConnKey>,
     /// Connections that wait for the log: for room, or for a commit.
-    parked: Vec<TimerKey>,
-    /// The stage that this worker has reached; the sink may be in a later one.
-    stage: StopStage,
-    /// When the grace period ends; `None` before the stop begins.
-    grace_ends_ms: Option<MonotonicMs>,
+    parked: Vec<ConnKey>,
+    stopping: Stopping,
     /// Connections in a TLS handshake, whose steps are limited per round.
     handshakes: Handshakes,
 }
@@ -141,28 +128,22 @@ impl<I: Interests> Table<I> {
         let pool = TransferPool::new(config.memory.buffer_bytes);
         let storage = Storage { pool, writer: setup.writer };
         let mut workspace = Workspace::new(config.memory.envelope_bytes);
-        let generation = setup.current.get();
-        workspace.policies = generation.policies();
+        let settings = AppliedGeneration::new(setup.current);
+        workspace.policies = settings.get().policies();
         workspace.challenges = Challenges::new(setup.challenge_seed);
         let outputs = SideOutputs { transcripts: setup.transcripts, marks: setup.marks };
-        let acceptors = generation.acceptors();
+        let acceptors = settings.get().acceptors();
         let worker = WorkerContext::new(workspace, storage, ledger, outputs, acceptors);
         Table {
             interests,
-            current: setup.current,
-            generation,
+            settings,
             state: WorkerState::new(worker),
-            conns: Vec::new(),
-            free_places: Vec::new(),
-            open: 0,
-            serial: 0,
-            session_base: u64::from(setup.start_count) << 48 | (index as u64) << 40,
-            sessions: 0,
+            connections: Connections::default(),
+            session_ids: SessionIds::new(setup.start_count, index),
             wheel: Wheel::new(),
             yielded: Vec::new(),
             parked: Vec::new(),
-            stage: StopStage::Running,
-            grace_ends_ms: None,
+            stopping: Stopping::default(),
             handshakes: Handshakes::default(),
         }
     }
@@ -170,7 +151,7 @@ impl<I: Interests> Table<I> {
     /// Begins a round at `now_ns`.
     pub fn wake(&mut self, now_ns: MonotonicNs) -> RoundKind {
         self.state.tick(now_ns);
-        if self.current.number() != self.generation.number {
+        if self.settings.is_outdated() {
             self.follow();
         }
         self.state.begin_round()
@@ -180,19 +161,19 @@ impl<I: Interests> Table<I> {
     /// checked in this round.
     #[cold]
     fn follow(&mut self) {
-        self.generation = self.current.get();
-        self.state.follow(self.generation.policies(), self.generation.acceptors());
+        self.settings.renew();
+        let generation = self.settings.get();
+        self.state.follow(generation.policies(), generation.acceptors());
         self.revoke_xclient();
         self.wheel = Wheel::new();
         let now_ms = self.now_ms();
-        for (place, conn) in TablePlace::all(self.conns.len()).zip(&self.conns) {
-            let Some(conn) = conn else { continue };
-            self.wheel.insert(TimerKey { place, serial: conn.id.serial }, now_ms);
+        for (key, _) in self.connections.iter() {
+            self.wheel.insert(key, now_ms);
         }
     }
 
     fn rules(&self, listener: usize) -> &ListenerRules {
-        &self.generation.listeners[listener]
+        &self.settings.get().listeners[listener]
     }
 
     /// Ends a round, before the loop goes to sleep.
@@ -223,7 +204,7 @@ impl<I: Interests> Table<I> {
             self.state.poll_orphans();
         }
         if let Some(pinned) = self.state.writer().pinned_segment() {
-            for conn in self.conns.iter_mut().flatten() {
+            for conn in self.connections.iter_mut() {
                 self.state.leave_segment(conn, pinned);
             }
         }
@@ -238,24 +219,24 @@ impl<I: Interests> Table<I> {
 
     /// Returns the number of open connections.
     pub fn open(&self) -> usize {
-        self.open
+        self.connections.open()
     }
 
     /// Returns the number of places, and how many of them are free.
     #[cfg(feature = "testkit")]
     pub fn places(&self) -> (usize, usize) {
-        (self.conns.len(), self.free_places.len())
+        (self.connections.places().count(), self.connections.free())
     }
 
     /// Returns whether there is a connection at `place`.
     #[cfg(feature = "testkit")]
     pub fn is_open(&self, place: TablePlace) -> bool {
-        self.conns[place.index()].is_some()
+        self.connections.at(place).is_some()
     }
 
     /// Returns whether the sink stops, and every connection and every commit has ended.
     pub fn is_done(&self) -> bool {
-        self.stage != StopStage::Running && self.open == 0 && !self.state.has_orphans()
+        self.stopping.has_begun() && self.open() == 0 && !self.state.has_orphans()
     }
 
     /// Returns how long the loop may sleep; `None`: until an event. Called once a round; without
@@ -273,8 +254,8 @@ impl<I: Interests> Table<I> {
         if !self.parked.is_empty() || self.state.has_orphans() {
             wait_ms = wait_ms.min(PARKED_CHECK_MS);
         }
-        if let Some(until_ms) = self.grace_ends_ms {
-            wait_ms = wait_ms.min(until_ms.ms_since(now_ms));
+        if let Some(grace_ms) = self.stopping.grace_left_ms(now_ms) {
+            wait_ms = wait_ms.min(grace_ms);
         }
         if let Some(due_ms) = self.state.statistics_due_ms() {
             wait_ms = wait_ms.min(due_ms);
@@ -284,7 +265,7 @@ impl<I: Interests> Table<I> {
 
     /// Handles a readiness event of the connection at `place`.
     pub fn ready(&mut self, place: TablePlace, event: SocketEvent) {
-        let Some(conn) = self.conns.get_mut(place.index()).and_then(Option::as_mut) else { return };
+        let Some(conn) = self.connections.at_mut(place) else { return };
         // An event for an earlier connection in this place does no harm: the read finds nothing.
         conn.incoming.reads_until_empty |= event == SocketEvent::Special;
         if conn.waits.is_for_socket() {

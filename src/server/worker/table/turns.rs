@@ -1,14 +1,13 @@
 //! Turns of connections, and what each connection waits for afterwards.
 use super::{Interests, LINGER_MS, Table};
-use crate::server::connection::{Conn, Flow, TurnEnd};
+use crate::server::connection::{Flow, TurnEnd};
 use crate::server::listening::SocketInterest;
 use crate::server::recording::Counters;
-use crate::server::worker::place::TablePlace;
-use crate::server::worker::timer::TimerKey;
+use crate::server::worker::place::{ConnKey, TablePlace};
 
 impl<I: Interests> Table<I> {
     pub(super) fn run_turn(&mut self, place: TablePlace) {
-        let Some(conn) = self.conns[place.index()].as_mut() else { return };
+        let Some(conn) = self.connections.at_mut(place) else { return };
         self.state.counters().serving(conn.id.session);
         let turn = self.state.turn(conn);
         self.after_turn(place, turn);
@@ -23,8 +22,8 @@ impl<I: Interests> Table<I> {
             TurnEnd::StartsTls => return self.begin_handshake_after_reply(place),
             _ => {}
         }
-        let Some(conn) = self.conns[place.index()].as_mut() else { return };
-        let key = TimerKey { place, serial: conn.id.serial };
+        let Some(conn) = self.connections.at_mut(place) else { return };
+        let key = ConnKey { place, serial: conn.id.serial };
         let waits = conn.waits.after(turn, self.state.clock().now_ms());
         let before = std::mem::replace(&mut conn.waits, waits);
         if waits.is_for_turn() && !before.is_for_turn() {
@@ -56,7 +55,7 @@ impl<I: Interests> Table<I> {
 
     #[cold]
     fn change_interest(&mut self, place: TablePlace, wanted: SocketInterest) {
-        let Some(conn) = self.conns[place.index()].as_mut() else { return };
+        let Some(conn) = self.connections.at_mut(place) else { return };
         conn.interest = wanted;
         if let Err(error) = self.interests.change(&mut conn.socket, place, wanted) {
             tracing::warn!(%error, client = %conn.client, "socket events could not be changed");
@@ -69,7 +68,8 @@ impl<I: Interests> Table<I> {
         let mut yielded = std::mem::take(&mut self.yielded);
         for key in yielded.drain(..) {
             // A connection that was dismissed meanwhile may wait for something else.
-            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_turn()) else {
+            let Some(conn) = self.connections.of(key).filter(|conn| conn.waits.is_for_turn())
+            else {
                 continue;
             };
             conn.waits = conn.waits.turn_begins();
@@ -88,30 +88,23 @@ impl<I: Interests> Table<I> {
     }
 
     /// Lets the connection of `key` try again, if it still waits for the log.
-    pub(super) fn retry(&mut self, key: TimerKey) {
-        let Some(conn) = self.conns[key.place.index()].as_mut() else { return };
-        if conn.id.serial != key.serial || !conn.waits.is_for_log() {
+    pub(super) fn retry(&mut self, key: ConnKey) {
+        let Some(conn) = self.connections.of(key).filter(|conn| conn.waits.is_for_log()) else {
             return;
-        }
+        };
         conn.waits = conn.waits.log_may_have_room();
         self.state.measurements().unparked(conn);
         self.yielded.push(key);
     }
 
-    pub(super) fn conn_of(&mut self, key: TimerKey) -> Option<&mut Conn> {
-        self.conns[key.place.index()].as_mut().filter(|conn| conn.id.serial == key.serial)
-    }
-
     /// Closes the connection at `place`, and frees the place.
     pub(super) fn close(&mut self, place: TablePlace) {
-        let Some(mut conn) = self.conns[place.index()].take() else { return };
+        let Some(mut conn) = self.connections.remove(place) else { return };
         self.state.end(&mut conn);
         if self.handshakes.has_any() {
-            self.handshake_ended(TimerKey { place, serial: conn.id.serial });
+            self.handshake_ended(ConnKey { place, serial: conn.id.serial });
         }
         self.interests.leave(conn.counted_by());
-        self.free_places.push(place);
-        self.open -= 1;
         if conn.is_session {
             Counters::add(&self.state.counters().sessions_ended, 1);
             self.state.stop().session_ended();

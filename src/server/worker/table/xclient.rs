@@ -12,7 +12,7 @@ use crate::server::worker::place::TablePlace;
 impl<I: Interests> Table<I> {
     /// Lets a client send XCLIENT if it is trusted.
     pub(super) fn allow_xclient_if_trusted(&self, conn: &mut Conn) {
-        if may_name_clients(&self.generation, conn) {
+        if may_name_clients(self.settings.get(), conn) {
             conn.session.allow_xclient();
         }
     }
@@ -20,8 +20,8 @@ impl<I: Interests> Table<I> {
     /// Applies new settings: clients that are no longer trusted can't send XCLIENT. Newly trusted
     /// clients must reconnect first.
     pub(super) fn revoke_xclient(&mut self) {
-        for conn in self.conns.iter_mut().flatten().filter(|conn| conn.session.may_xclient()) {
-            if !may_name_clients(&self.generation, conn) {
+        for conn in self.connections.iter_mut().filter(|conn| conn.session.may_xclient()) {
+            if !may_name_clients(self.settings.get(), conn) {
                 conn.session.deny_xclient();
             }
         }
@@ -41,7 +41,7 @@ impl<I: Interests> Table<I> {
             Err(Denial::Reply(why)) => self.state.refuse(&mut conn, why),
             Err(Denial::Silent) => TurnEnd::Closed,
         };
-        self.conns[place.index()] = Some(conn);
+        self.connections.put_back(place, conn);
         // Input after the command may have arrived already.
         let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
         self.after_turn(place, turn);
@@ -89,8 +89,7 @@ impl<I: Interests> Table<I> {
         if !conn.is_session {
             self.state.becomes_session(conn);
         } else if is_another && has_submitted {
-            conn.id.session = self.session_base | self.sessions;
-            self.sessions += 1;
+            conn.id.session = self.session_ids.next_id();
             conn.incoming.last_payload_bytes = None;
             conn.times.opened_us = self.state.clock().now_us();
             self.state.measurements().opened(conn);
