@@ -3,19 +3,35 @@ use super::error::{ClaimError, ClaimFault};
 use super::evidence::Evidence;
 use super::failure::ClaimFailure;
 use super::limit::ClaimLimit;
-use super::subject::{ClaimSubject, ClaimValue, verdict};
-use super::unit::ClaimUnit;
+use super::subject::{ClaimFigure, ClaimSubject, verdict};
+use crate::analysis::statistics::RunStatistics;
 use crate::analysis::verdict_sentence::verdict_sentence;
-use crate::stats::{LimitedBy, Verdict};
+use crate::stats::LimitedBy;
 
-/// A claim about the figures of a run, parsed. Its bound is in the unit of its subject.
+/// A claim about the figures of a run, parsed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
     /// The claim as the user wrote it, for reports.
     pub text: String,
-    subject: ClaimSubject,
+    statement: ClaimStatement,
+}
+
+/// What a claim says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum ClaimStatement {
+    Figure(FigureStatement),
+    /// The verdict is this one.
+    LimitedBy(LimitedBy),
+    /// The verdict is another one.
+    NotLimitedBy(LimitedBy),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct FigureStatement {
+    figure: ClaimFigure,
     op: ClaimOperator,
-    bound: ClaimBound,
+    /// In the figure's unit.
+    bound: f64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,17 +42,6 @@ enum ClaimOperator {
     Below,
     Is,
     IsNot,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum ClaimBound {
-    Number {
-        value: f64,
-        /// The subject's own unit.
-        unit: ClaimUnit,
-    },
-    /// A verdict that `limited_by` is compared with.
-    Verdict(LimitedBy),
 }
 
 /// All operators. If two begin at the same position, the longer one counts: `>=` begins with `>`.
@@ -62,43 +67,57 @@ fn parse(text: &str) -> Result<Claim, ClaimFault> {
     let first = found.min_by_key(|(at, sign, _)| (*at, std::cmp::Reverse(sign.len())));
     let (at, sign, op) = first.ok_or(ClaimFault::Operator)?;
     let (name, bound) = (text[..at].trim(), text[at + sign.len()..].trim());
-    let subject: ClaimSubject = name.parse()?;
-    let bound = match subject.unit() {
-        Some(unit) => ClaimBound::Number { value: unit.parse(bound)?, unit },
-        None if op.is_of_verdicts() => ClaimBound::Verdict(verdict(bound)?),
-        None => return Err(ClaimFault::Order { subject: name.to_owned(), operator: sign }),
+    let statement = match (name.parse()?, op) {
+        (ClaimSubject::Figure(figure), op) => {
+            let bound = figure.unit().parse(bound)?;
+            ClaimStatement::Figure(FigureStatement { figure, op, bound })
+        }
+        (ClaimSubject::LimitedBy, ClaimOperator::Is) => ClaimStatement::LimitedBy(verdict(bound)?),
+        (ClaimSubject::LimitedBy, ClaimOperator::IsNot) => {
+            ClaimStatement::NotLimitedBy(verdict(bound)?)
+        }
+        (ClaimSubject::LimitedBy, _) => {
+            return Err(ClaimFault::Order { subject: name.to_owned(), operator: sign });
+        }
     };
-    Ok(Claim { text: text.trim().to_owned(), subject, op, bound })
+    Ok(Claim { text: text.trim().to_owned(), statement })
 }
 
 impl Claim {
     /// Returns whether the claim is about messages that the statistics lack.
     pub fn is_about_not_recorded(&self) -> bool {
-        self.subject == ClaimSubject::NotRecorded
+        self.figure() == Some(ClaimFigure::NotRecorded)
     }
 
     /// Returns whether the claim needs a header field with the sending time.
     pub fn is_about_transit(&self) -> bool {
-        matches!(self.subject, ClaimSubject::Transit(_))
-    }
-
-    /// Returns the client with the highest figure, if the claim is about limits of clients.
-    fn client(&self, evidence: &Evidence) -> Option<String> {
-        self.limit()?.client(evidence.limits.as_ref()?)
+        matches!(self.figure(), Some(ClaimFigure::Transit(_)))
     }
 
     /// Returns the limit of clients that the claim is about; `None` if it is about something else.
     pub fn limit(&self) -> Option<ClaimLimit> {
-        match self.subject {
-            ClaimSubject::Limits(limit) => Some(limit),
+        match self.figure() {
+            Some(ClaimFigure::Limits(limit)) => Some(limit),
             _ => None,
         }
     }
 
     /// Returns whether the claim says that nothing arrived: it holds for 0 but not for 1.
     pub fn is_about_absence(&self) -> bool {
-        let ClaimBound::Number { value: bound, .. } = self.bound else { return false };
-        self.subject.counts_traffic() && self.op.holds(0.0, bound) && !self.op.holds(1.0, bound)
+        let ClaimStatement::Figure(statement) = self.statement else { return false };
+        statement.figure.counts_traffic() && statement.holds(0.0) && !statement.holds(1.0)
+    }
+
+    fn figure(&self) -> Option<ClaimFigure> {
+        match self.statement {
+            ClaimStatement::Figure(statement) => Some(statement.figure),
+            ClaimStatement::LimitedBy(_) | ClaimStatement::NotLimitedBy(_) => None,
+        }
+    }
+
+    /// Returns the client with the highest figure, if the claim is about limits of clients.
+    fn client(&self, evidence: &Evidence) -> Option<String> {
+        self.limit()?.client(evidence.limits.as_ref()?)
     }
 
     /// Checks the claim. The error has the value that was found and the difference from the bound,
@@ -112,35 +131,45 @@ impl Claim {
         if gathered.history.is_without_traffic() && !is_exempt {
             return Err(ClaimFailure::NoTraffic);
         }
-        match (self.subject.value_in(evidence)?, self.bound) {
-            (ClaimValue::Verdict(found), ClaimBound::Verdict(wanted)) => {
-                self.check_verdict(found, wanted, &gathered.verdict)
-            }
-            (ClaimValue::Number(found), ClaimBound::Number { value: bound, unit }) => {
-                if self.op.holds(found, bound) {
-                    return Ok(());
-                }
-                Err(ClaimFailure::Number { found, bound, unit, client: self.client(evidence) })
-            }
-            _ => unreachable!("a subject's bound has its kind"),
-        }
-    }
-
-    fn check_verdict(
-        &self,
-        found: LimitedBy,
-        wanted: LimitedBy,
-        verdict: &Verdict,
-    ) -> Result<(), ClaimFailure> {
+        let (wanted, is_met): (_, fn(LimitedBy, LimitedBy) -> bool) = match self.statement {
+            ClaimStatement::Figure(statement) => return self.check_figure(statement, evidence),
+            ClaimStatement::LimitedBy(wanted) => (wanted, |found, wanted| found == wanted),
+            ClaimStatement::NotLimitedBy(other) => (other, |found, other| found != other),
+        };
+        let found = verdict_in(gathered)?;
         if found == LimitedBy::Undecided && wanted != LimitedBy::Undecided {
             // Any of the other candidates may have been the limit.
-            return Err(ClaimFailure::Undecided { because: verdict_sentence(verdict) });
+            return Err(ClaimFailure::Undecided { because: verdict_sentence(&gathered.verdict) });
         }
-        if self.op.holds_of_verdicts(found, wanted) {
-            Ok(())
-        } else {
-            Err(ClaimFailure::Verdict(found))
+        if is_met(found, wanted) { Ok(()) } else { Err(ClaimFailure::Verdict(found)) }
+    }
+
+    fn check_figure(
+        &self,
+        statement: FigureStatement,
+        evidence: &Evidence,
+    ) -> Result<(), ClaimFailure> {
+        let FigureStatement { figure, bound, .. } = statement;
+        let found = figure.value_in(evidence)?;
+        if statement.holds(found) {
+            return Ok(());
         }
+        let (unit, client) = (figure.unit(), self.client(evidence));
+        Err(ClaimFailure::Number { found, bound, unit, client })
+    }
+}
+
+/// Returns the verdict. Without messages there is none.
+fn verdict_in(gathered: &RunStatistics) -> Result<LimitedBy, ClaimFailure> {
+    match gathered.summary.totals.messages {
+        0 => Err(ClaimFailure::NoMessage),
+        _ => Ok(gathered.verdict.limited_by()),
+    }
+}
+
+impl FigureStatement {
+    fn holds(self, found: f64) -> bool {
+        self.op.holds(found, self.bound)
     }
 }
 
@@ -154,15 +183,6 @@ impl ClaimOperator {
             ClaimOperator::Is => found == bound,
             ClaimOperator::IsNot => found != bound,
         }
-    }
-
-    /// Returns whether the operator can compare verdicts, which have no order.
-    fn is_of_verdicts(self) -> bool {
-        matches!(self, ClaimOperator::Is | ClaimOperator::IsNot)
-    }
-
-    fn holds_of_verdicts(self, found: LimitedBy, wanted: LimitedBy) -> bool {
-        (found == wanted) == (self == ClaimOperator::Is)
     }
 }
 
@@ -190,8 +210,8 @@ mod tests {
             ("message_bytes.max <= 64K", 65_536.0),
         ] {
             let claim: Claim = text.parse().unwrap();
-            let ClaimBound::Number { value, .. } = claim.bound else { panic!("{text}") };
-            assert_eq!(value, number, "{text}");
+            let ClaimStatement::Figure(statement) = claim.statement else { panic!("{text}") };
+            assert_eq!(statement.bound, number, "{text}");
         }
         for (text, says) in [
             ("", "an operator (>= <= > < == !=)"),

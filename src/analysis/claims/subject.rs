@@ -13,9 +13,18 @@ use crate::stats::{LimitedBy, Metric, MetricUnit, Percentiles};
 use crate::wording::Unexpected;
 use crate::wording::{unknown, unknown_of_many};
 
-/// A figure of a run that claims can name.
+/// What a claim can be about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimSubject {
+    /// A number, which any operator can compare.
+    Figure(ClaimFigure),
+    /// The verdict: what limited the run. Verdicts have no order.
+    LimitedBy,
+}
+
+/// A figure of a run that claims can name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimFigure {
     Total(ClaimTotal),
     Rate(ClaimRate),
     Metric(Metric, ClaimPercentile),
@@ -30,14 +39,7 @@ pub enum ClaimSubject {
     Transit(ClaimTransit),
     /// The highest figure of any client.
     Limits(ClaimLimit),
-    LimitedBy,
     NotRecorded,
-}
-
-/// The value of a subject.
-pub enum ClaimValue {
-    Number(f64),
-    Verdict(LimitedBy),
 }
 
 /// Subjects other than metrics.
@@ -68,23 +70,23 @@ impl std::str::FromStr for ClaimSubject {
 
     fn from_str(name: &str) -> Result<ClaimSubject, ClaimFault> {
         let (what, part) = name.split_once('.').unwrap_or((name, ""));
-        Ok(match what {
-            "totals" => ClaimSubject::Total(part.parse()?),
-            "rate" => ClaimSubject::Rate(figure(what, part)?),
-            "busy" => ClaimSubject::Busy(figure(what, part)?),
+        Ok(ClaimSubject::Figure(match what {
+            "totals" => ClaimFigure::Total(part.parse()?),
+            "rate" => ClaimFigure::Rate(figure(what, part)?),
+            "busy" => ClaimFigure::Busy(figure(what, part)?),
             "limited_by" | "not_recorded" if !part.is_empty() || name.ends_with('.') => {
                 return Err(ClaimFault::Figures { subject: what.into(), found: name.into() });
             }
-            "limited_by" => ClaimSubject::LimitedBy,
-            "not_recorded" => ClaimSubject::NotRecorded,
-            "limits" => ClaimSubject::Limits(part.parse()?),
+            "limited_by" => return Ok(ClaimSubject::LimitedBy),
+            "not_recorded" => ClaimFigure::NotRecorded,
+            "limits" => ClaimFigure::Limits(part.parse()?),
             "replies" => replies(part)?,
-            "transit" | "transit_us" => ClaimSubject::Transit(figure(what, part)?),
-            _ => ClaimSubject::Metric(
+            "transit" | "transit_us" => ClaimFigure::Transit(figure(what, part)?),
+            _ => ClaimFigure::Metric(
                 metric(what).ok_or_else(|| no_subject(what))?,
                 figure(what, part)?,
             ),
-        })
+        }))
     }
 }
 
@@ -96,52 +98,46 @@ fn no_subject(found: &str) -> ClaimFault {
 }
 
 /// Parses `5xx`, `45x` or `452`.
-fn replies(part: &str) -> Result<ClaimSubject, Unexpected> {
+fn replies(part: &str) -> Result<ClaimFigure, Unexpected> {
     let digits = part.trim_end_matches('x');
     let is_code = part.len() == 3
         && digits.bytes().all(|b| b.is_ascii_digit())
         && matches!(digits.as_bytes().first(), Some(b'2'..=b'5'));
     match part.as_bytes().try_into() {
-        Ok(code) if is_code => Ok(ClaimSubject::Replies { code, digits: digits.len() }),
+        Ok(code) if is_code => Ok(ClaimFigure::Replies { code, digits: digits.len() }),
         _ => Err(Unexpected::new("replies such as 5xx, 45x or 452", part)),
     }
 }
 
-impl ClaimSubject {
-    /// Returns the unit of the figure; `None` if the subject is a verdict.
-    pub fn unit(&self) -> Option<ClaimUnit> {
-        Some(match self {
-            ClaimSubject::LimitedBy => return None,
-            ClaimSubject::Limits(_) => ClaimUnit::Count,
-            ClaimSubject::Metric(_, ClaimPercentile::Count) => ClaimUnit::Number,
-            ClaimSubject::Metric(metric, _) => match metric.unit() {
+impl ClaimFigure {
+    /// Returns the unit of the figure.
+    pub fn unit(&self) -> ClaimUnit {
+        match self {
+            ClaimFigure::Limits(_) => ClaimUnit::Count,
+            ClaimFigure::Metric(_, ClaimPercentile::Count) => ClaimUnit::Number,
+            ClaimFigure::Metric(metric, _) => match metric.unit() {
                 MetricUnit::Microseconds => ClaimUnit::Micros,
                 MetricUnit::Bytes | MetricUnit::BytesPerSecond => ClaimUnit::Bytes,
                 MetricUnit::Number => ClaimUnit::Number,
             },
-            ClaimSubject::Transit(ClaimTransit::Time(ClaimPercentile::Count)) => ClaimUnit::Number,
-            ClaimSubject::Transit(ClaimTransit::Time(_)) => ClaimUnit::Micros,
-            ClaimSubject::Total(ClaimTotal::Bytes) => ClaimUnit::Bytes,
-            ClaimSubject::Busy(_) => ClaimUnit::Share,
-            ClaimSubject::Transit(_)
-            | ClaimSubject::Total(_)
-            | ClaimSubject::Rate(_)
-            | ClaimSubject::Replies { .. }
-            | ClaimSubject::NotRecorded => ClaimUnit::Number,
-        })
-    }
-
-    /// Returns whether the figure exists only if messages were accepted.
-    fn needs_messages(&self) -> bool {
-        matches!(self, ClaimSubject::Rate(_) | ClaimSubject::LimitedBy)
+            ClaimFigure::Transit(ClaimTransit::Time(ClaimPercentile::Count)) => ClaimUnit::Number,
+            ClaimFigure::Transit(ClaimTransit::Time(_)) => ClaimUnit::Micros,
+            ClaimFigure::Total(ClaimTotal::Bytes) => ClaimUnit::Bytes,
+            ClaimFigure::Busy(_) => ClaimUnit::Share,
+            ClaimFigure::Transit(_)
+            | ClaimFigure::Total(_)
+            | ClaimFigure::Rate(_)
+            | ClaimFigure::Replies { .. }
+            | ClaimFigure::NotRecorded => ClaimUnit::Number,
+        }
     }
 
     /// Returns whether the figure counts traffic. If nothing was recorded, such a figure is 0; any
     /// other has no value.
     pub fn counts_traffic(&self) -> bool {
         match self {
-            ClaimSubject::Total(total) => !total.counts_faults(),
-            ClaimSubject::Metric(_, which) => *which == ClaimPercentile::Count,
+            ClaimFigure::Total(total) => !total.counts_faults(),
+            ClaimFigure::Metric(_, which) => *which == ClaimPercentile::Count,
             _ => false,
         }
     }
@@ -149,35 +145,34 @@ impl ClaimSubject {
     /// Returns the figure.
     ///
     /// Errors: the figure has no value.
-    pub fn value_in(&self, evidence: &Evidence) -> Result<ClaimValue, ClaimFailure> {
+    pub fn value_in(&self, evidence: &Evidence) -> Result<f64, ClaimFailure> {
         let Evidence { gathered, limits } = evidence;
-        let RunStatistics { history, summary, verdict, not_recorded, .. } = gathered;
+        let RunStatistics { history, summary, not_recorded, .. } = gathered;
         let value = match self {
-            ClaimSubject::Total(total) => total.value_in(&summary.totals) as f64,
-            _ if self.needs_messages() && summary.totals.messages == 0 => {
+            ClaimFigure::Total(total) => total.value_in(&summary.totals) as f64,
+            ClaimFigure::Rate(_) if summary.totals.messages == 0 => {
                 return Err(ClaimFailure::NoMessage);
             }
-            ClaimSubject::Rate(ClaimRate::Mean) => summary.rate.mean,
-            ClaimSubject::Rate(ClaimRate::Median) => summary.rate.median,
-            ClaimSubject::Rate(ClaimRate::Max) => summary.rate.max,
-            ClaimSubject::Metric(metric, which) => percentile(history.histogram(*metric), *which)?,
-            ClaimSubject::Transit(which) => transit(gathered.transit.as_ref(), *which)?,
-            ClaimSubject::Limits(limit) => {
+            ClaimFigure::Rate(ClaimRate::Mean) => summary.rate.mean,
+            ClaimFigure::Rate(ClaimRate::Median) => summary.rate.median,
+            ClaimFigure::Rate(ClaimRate::Max) => summary.rate.max,
+            ClaimFigure::Metric(metric, which) => percentile(history.histogram(*metric), *which)?,
+            ClaimFigure::Transit(which) => transit(gathered.transit.as_ref(), *which)?,
+            ClaimFigure::Limits(limit) => {
                 limit.value_in(limits.as_ref().ok_or(ClaimFailure::LimitsNotRead)?)? as f64
             }
-            ClaimSubject::Replies { code, digits } => {
+            ClaimFigure::Replies { code, digits } => {
                 let is_meant =
                     |name: &str| name.as_bytes().get(..*digits) == Some(&code[..*digits]);
                 let replies = history.replies();
                 replies.iter().filter(|(name, _)| is_meant(name)).map(|(_, n)| *n).sum::<u64>()
                     as f64
             }
-            ClaimSubject::Busy(ClaimBusy::Median) => summary.busy_share.median,
-            ClaimSubject::Busy(ClaimBusy::Max) => summary.busy_share.max,
-            ClaimSubject::LimitedBy => return Ok(ClaimValue::Verdict(verdict.limited_by())),
-            ClaimSubject::NotRecorded => not_recorded.ok_or(ClaimFailure::LogNotRead)? as f64,
+            ClaimFigure::Busy(ClaimBusy::Median) => summary.busy_share.median,
+            ClaimFigure::Busy(ClaimBusy::Max) => summary.busy_share.max,
+            ClaimFigure::NotRecorded => not_recorded.ok_or(ClaimFailure::LogNotRead)? as f64,
         };
-        Ok(ClaimValue::Number(value))
+        Ok(value)
     }
 }
 
