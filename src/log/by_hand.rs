@@ -49,9 +49,11 @@ impl LogByHand {
         while served < most
             && let Ok(request) = self.parts.requested.try_recv()
         {
-            self.parts.provision.serve(request);
-            self.parts.provision.run_due();
             served += 1;
+            if self.parts.provision.serve(request).is_break() {
+                break;
+            }
+            self.parts.provision.run_due();
         }
         self.parts.provision.run_due();
         served
@@ -64,8 +66,10 @@ impl LogByHand {
             && let Some(flusher) = &mut self.parts.flusher
             && let Ok(job) = self.parts.flushes.try_recv()
         {
-            flusher.serve(job, self.began + now);
             done += 1;
+            if flusher.serve(job, self.began + now).is_break() {
+                break;
+            }
         }
         done
     }

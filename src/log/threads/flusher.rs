@@ -7,6 +7,7 @@
 //!
 //! A failed flush is final for its segment: the kernel has dropped what it could not write, and a
 //! second flush that succeeds would not change that.
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
@@ -63,8 +64,12 @@ impl Flusher {
             };
             let now = Instant::now();
             match job {
-                Ok(FlushJob::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(job) => self.serve(job, now),
+                Ok(job) => {
+                    if self.serve(job, now).is_break() {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if due.is_some_and(|due| due <= now) {
@@ -74,7 +79,8 @@ impl Flusher {
         }
     }
 
-    pub(crate) fn serve(&mut self, job: FlushJob, now: Instant) {
+    /// Does one job. Breaks if the job ends the thread.
+    pub(crate) fn serve(&mut self, job: FlushJob, now: Instant) -> ControlFlow<()> {
         match job {
             FlushJob::Segment { mapping, flushed, gate } => {
                 self.flush_for(&mapping, &flushed, &gate);
@@ -84,8 +90,9 @@ impl Flusher {
                 self.watched.push(WatchedSegment { number, mapping, flushed, safe: [0; 2] });
             }
             FlushJob::Forget { number } => self.watched.retain(|w| w.number != number),
-            FlushJob::Stop => unreachable!("the thread ends with it"),
+            FlushJob::Stop => return ControlFlow::Break(()),
         }
+        ControlFlow::Continue(())
     }
 
     /// Flushes the changed segments after an interval.

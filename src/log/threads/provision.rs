@@ -10,6 +10,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -66,8 +67,12 @@ impl Provision {
             };
             self.set_now(Instant::now());
             match request {
-                Ok(ProvisionRequest::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Ok(request) => self.serve(request),
+                Ok(request) => {
+                    if self.serve(request).is_break() {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.run_due();
@@ -111,7 +116,8 @@ impl Provision {
         }
     }
 
-    pub(crate) fn serve(&mut self, request: ProvisionRequest) {
+    /// Serves one request. Breaks if the request ends the thread.
+    pub(crate) fn serve(&mut self, request: ProvisionRequest) -> ControlFlow<()> {
         match request {
             ProvisionRequest::Open(new) => self.open(new),
             ProvisionRequest::Serve { worker } => self.serve_worker(worker),
@@ -136,8 +142,9 @@ impl Provision {
                     served.close(&mut self.maker);
                 }
             }
-            ProvisionRequest::Stop => unreachable!("the thread ends with it"),
+            ProvisionRequest::Stop => return ControlFlow::Break(()),
         }
+        ControlFlow::Continue(())
     }
 
     fn open(&mut self, new: NewWorker) {
