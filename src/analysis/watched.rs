@@ -1,19 +1,22 @@
 //! Runs work while the caller watches its progress.
 use std::time::Duration;
 
+use crossbeam_channel::RecvTimeoutError;
+
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// Runs `work` on a thread of its own, and calls `look` regularly until it ends.
 pub fn watched<T: Send>(mut look: impl FnMut(), work: impl FnOnce() -> T + Send) -> T {
-    let (done, ended) = crossbeam_channel::bounded(1);
+    // Nothing is ever sent: the channel is disconnected when the thread ends, even by a panic.
+    let (running, ended) = crossbeam_channel::bounded::<()>(0);
     std::thread::scope(|scope| {
-        scope.spawn(move || drop(done.send(work())));
-        loop {
-            match ended.recv_timeout(Duration::from_millis(100)) {
-                Ok(result) => return result,
-                Err(crossbeam_channel::RecvTimeoutError::Timeout) => look(),
-                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                    unreachable!("the thread sends before it ends, or panics, and so do we")
-                }
-            }
+        let thread = scope.spawn(move || {
+            let _running = running;
+            work()
+        });
+        while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            look();
         }
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

@@ -28,27 +28,31 @@ pub enum StoreMode {
 }
 
 impl StoreMode {
-    const NAMES: [(&'static str, StoreMode); 4] = [
-        ("full", StoreMode::Full),
-        ("headers", StoreMode::Headers),
-        ("envelope", StoreMode::Envelope),
-        ("none", StoreMode::Nothing),
-    ];
+    const ALL: [StoreMode; 4] =
+        [StoreMode::Full, StoreMode::Headers, StoreMode::Envelope, StoreMode::Nothing];
+
+    /// Returns the name in settings.
+    fn name(self) -> &'static str {
+        match self {
+            StoreMode::Full => "full",
+            StoreMode::Headers => "headers",
+            StoreMode::Envelope => "envelope",
+            StoreMode::Nothing => "none",
+        }
+    }
 }
 
 impl FromStr for StoreMode {
     type Err = BadRule;
 
     fn from_str(text: &str) -> Result<StoreMode, BadRule> {
-        let known = StoreMode::NAMES.iter().find(|(name, _)| *name == text);
-        known.map(|(_, mode)| *mode).ok_or(BadRule::Mode)
+        StoreMode::ALL.into_iter().find(|mode| mode.name() == text).ok_or(BadRule::Mode)
     }
 }
 
 impl fmt::Display for StoreMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = StoreMode::NAMES.iter().find(|(_, mode)| mode == self);
-        f.write_str(known.expect("every mode has a name").0)
+        f.write_str(self.name())
     }
 }
 

@@ -7,6 +7,17 @@ use crate::index::{Columns, TextColumn};
 use crate::mime::fold::fold;
 use crate::mime::{header, text};
 
+/// A term that the columns can't decide.
+#[derive(Debug, Clone, Copy)]
+enum ContentTerm<'t> {
+    Body(&'t Pattern),
+    /// A header field with this name, and optionally a pattern that its value contains.
+    Header {
+        name: &'t str,
+        value: Option<&'t Pattern>,
+    },
+}
+
 /// Buffers that are reused for all messages; one per thread.
 #[derive(Debug, Default)]
 pub struct Scratch {
@@ -59,7 +70,7 @@ impl<'s> Candidate<'s> {
             Node::And(nodes) => self.all_match_columns(nodes),
             Node::Or(nodes) => self.any_matches_columns(nodes),
             Node::Not(node) => self.matches_columns(node).map(|is_true| !is_true),
-            Node::Term(term) => self.term_matches_columns(term),
+            Node::Term(term) => self.term_matches_columns(term).ok(),
         }
     }
 
@@ -89,25 +100,32 @@ impl<'s> Candidate<'s> {
         any_matches
     }
 
-    /// Matches the message, whose octets must be known.
+    /// Matches the message, whose octets must be known. Asks the columns first: decoding a body
+    /// costs as much as matching a thousand of them.
     pub(super) fn matches_message(&mut self, node: &Node) -> bool {
-        // Columns first: decoding a body costs as much as matching a thousand of them.
-        if let Some(is_true) = self.matches_columns(node) {
-            return is_true;
-        }
         match node {
-            Node::And(nodes) => nodes.iter().all(|node| self.matches_message(node)),
-            Node::Or(nodes) => nodes.iter().any(|node| self.matches_message(node)),
+            Node::And(nodes) => self
+                .all_match_columns(nodes)
+                .unwrap_or_else(|| nodes.iter().all(|node| self.matches_message(node))),
+            Node::Or(nodes) => self
+                .any_matches_columns(nodes)
+                .unwrap_or_else(|| nodes.iter().any(|node| self.matches_message(node))),
             Node::Not(node) => !self.matches_message(node),
-            Node::Term(term) => self.term_matches_message(term),
+            Node::Term(term) => self
+                .term_matches_columns(term)
+                .unwrap_or_else(|content| self.content_matches(content)),
         }
     }
 
-    fn term_matches_columns(&mut self, term: &Term) -> Option<bool> {
+    /// Returns whether the term matches. Error: the content of the message decides.
+    fn term_matches_columns<'t>(&mut self, term: &'t Term) -> Result<bool, ContentTerm<'t>> {
         let columns = self.columns;
-        Some(match term {
-            Term::Words(pattern) => return self.subject_has(pattern).then_some(true),
-            Term::Body(_) | Term::Header(..) => return None,
+        Ok(match term {
+            Term::Words(pattern) if self.subject_has(pattern) => true,
+            Term::Words(pattern) | Term::Body(pattern) => return Err(ContentTerm::Body(pattern)),
+            Term::Header(name, pattern) => {
+                return Err(ContentTerm::Header { name, value: pattern.as_ref() });
+            }
             Term::Subject(pattern) => self.subject_has(pattern),
             Term::From(AddressPattern::Null) => columns.reverse_path.is_empty(),
             Term::From(address) => {
@@ -139,22 +157,20 @@ impl<'s> Candidate<'s> {
         })
     }
 
-    /// Returns whether the message matches a term that the columns can't decide.
-    fn term_matches_message(&mut self, term: &Term) -> bool {
+    fn content_matches(&mut self, term: ContentTerm<'_>) -> bool {
         let message = self.message.unwrap_or_default();
         match term {
-            Term::Words(pattern) | Term::Body(pattern) => {
+            ContentTerm::Body(pattern) => {
                 let body = &mut self.scratch.body;
                 pattern.is_in(body.get(|words| text::fold_body(message, words)))
             }
-            Term::Header(name, pattern) => {
+            ContentTerm::Header { name, value } => {
                 let mut fields = header::fields(message).filter(|f| f.is_named(name));
-                match pattern {
+                match value {
                     None => fields.next().is_some(),
-                    Some(pattern) => fields.any(|f| self.value_has(&f.decoded(), pattern)),
+                    Some(value) => fields.any(|f| self.value_has(&f.decoded(), value)),
                 }
             }
-            _ => unreachable!("columns answer it"),
         }
     }
 
