@@ -15,6 +15,7 @@ pub mod http;
 mod listen;
 mod listener_keys;
 mod listener_options;
+mod listener_tls;
 mod names;
 mod printed;
 mod scope;
@@ -24,7 +25,6 @@ pub mod storage;
 mod table;
 mod tls;
 mod tls_names;
-mod tls_rules;
 pub mod transcript;
 mod value;
 
@@ -42,10 +42,10 @@ pub use groups::{
 };
 pub use listen::{BadAddress, LISTENERS_MAX, ListenAddress, Listener};
 pub use listener_options::{ListenerOptions, SessionMax};
+pub use listener_tls::{KeptAuthority, ListenerTls, TlsError};
 pub use scope::SettingScope;
 pub use setting::{Setting, ValueError};
 pub use settings::{Config, ConfigError};
 pub use table::all_settings;
 pub use tls::{ClientCerts, Tls};
-pub use tls_rules::{KeptAuthority, ListenerTls, TlsError};
 pub use value::parse_time;

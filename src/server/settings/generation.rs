@@ -67,7 +67,7 @@ impl Generation {
     ) -> Result<Generation, GenerationError> {
         let clients = config.client_lists(listeners)?;
         let auth = config.auth_rules(listeners)?;
-        let tls = config.tls_rules(listeners, ProcessClock::get().unix_ns().as_duration())?;
+        let tls = config.prepare_tls(listeners, ProcessClock::get().unix_ns().as_duration())?;
         let warnings: BTreeSet<_> = tls.iter().flat_map(|it| &it.warnings).collect();
         warnings.iter().for_each(|text| tracing::warn!("{text}"));
         let authority = tls.iter().find_map(|it| it.authority.clone());

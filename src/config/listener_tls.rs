@@ -1,4 +1,4 @@
-//! The TLS rules and certificates of each listener.
+//! TLS of each listener: what the settings say, and the certificates, which may have to be made.
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -124,12 +124,11 @@ struct ListenerTlsSettings<'a> {
 }
 
 impl Config {
-    /// Returns the TLS rules of each of `listeners`, which must be bound; `now` is the time since
-    /// 1970.
+    /// Prepares TLS of each of `listeners`, which must be bound; `now` is the time since 1970.
     ///
     /// Reads certificate files, and makes the certificate in the data folder if a listener needs
     /// it.
-    pub fn tls_rules(
+    pub fn prepare_tls(
         &self,
         listeners: &[Listener],
         now: Duration,
@@ -143,7 +142,7 @@ impl Config {
         settings.iter().map(rules).collect()
     }
 
-    /// Returns the warnings of [`Config::tls_rules`], or its error if a setting or a file that a
+    /// Returns the warnings of [`Config::prepare_tls`], or its error if a setting or a file that a
     /// setting names is wrong. Creates no file.
     pub fn check_tls(
         &self,
@@ -346,7 +345,7 @@ mod tests {
     }
 
     fn uses(config: &Config) -> Vec<TlsUse> {
-        let rules = config.tls_rules(&config.listen, NOW).unwrap();
+        let rules = config.prepare_tls(&config.listen, NOW).unwrap();
         rules.iter().for_each(|it| assert_eq!(it.acceptor.is_some(), it.tls_use != TlsUse::Off));
         rules.iter().map(|it| it.tls_use).collect()
     }
@@ -374,7 +373,7 @@ mod tests {
     fn a_certificate_is_the_listeners_own_or_global_or_generated() {
         let folders = Folders::new();
         let mut config = folders.config(&["smtps:127.0.0.1:1", "smtps:127.0.0.1:2"]);
-        let made = config.tls_rules(&config.listen, NOW).unwrap();
+        let made = config.prepare_tls(&config.listen, NOW).unwrap();
         assert_eq!(made[0].acceptor, made[1].acceptor);
         let authority = made[0].authority.clone().unwrap();
         assert_eq!(authority.path, folders.data.path().join("tls/ca.pem"));
@@ -382,13 +381,13 @@ mod tests {
         let own = &mut config.listen[1].options;
         (own.certificates.cert, own.certificates.key) =
             (folders.file("cert.pem"), folders.file("key.pem"));
-        let one = config.tls_rules(&config.listen, NOW).unwrap();
+        let one = config.prepare_tls(&config.listen, NOW).unwrap();
         assert_eq!(one[0].acceptor, made[0].acceptor);
         assert_ne!(one[1].acceptor, made[1].acceptor);
         assert_eq!(one[1].authority, None);
         (config.tls.files.cert, config.tls.files.key) =
             (folders.file("cert.pem"), folders.file("key.pem"));
-        let all = config.tls_rules(&config.listen, NOW).unwrap();
+        let all = config.prepare_tls(&config.listen, NOW).unwrap();
         assert_eq!((&all[0].acceptor, &all[1].acceptor), (&one[1].acceptor, &one[1].acceptor));
     }
 
@@ -397,7 +396,7 @@ mod tests {
         let folders = Folders::new();
         let mut config = folders.config(&["smtps:127.0.0.1:1"]);
         let acceptor = |config: &Config| {
-            let mut rules = config.tls_rules(&config.listen, NOW).unwrap();
+            let mut rules = config.prepare_tls(&config.listen, NOW).unwrap();
             rules.swap_remove(0).acceptor.unwrap()
         };
         let unasked = acceptor(&config);
@@ -493,7 +492,7 @@ mod tests {
             let error = error.to_string();
             assert!(error.contains(expected), "{error}");
             assert!(!folders.is_written(), "{expected}");
-            let same = config.tls_rules(&config.listen, NOW).unwrap_err().to_string();
+            let same = config.prepare_tls(&config.listen, NOW).unwrap_err().to_string();
             assert_eq!(same, error);
         }
     }
