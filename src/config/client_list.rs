@@ -11,6 +11,7 @@ use std::str::FromStr;
 use ipnet::IpNet;
 
 use super::value::quoted;
+use crate::machine::read_text_at_most;
 
 /// The values that `allow` and `deny` expect, for errors.
 pub(super) const EXPECTED: &str =
@@ -127,7 +128,9 @@ impl Networks {
 fn read(path: &Path, list: &mut Vec<IpNet>) -> Result<(), ClientListError> {
     /// Maximum length of a wrong line in an error, in characters.
     const SHOWN_MAX: usize = 100;
-    let text = std::fs::read_to_string(path)
+    /// Maximum size of a list, in bytes: ten million networks.
+    const FILE_BYTES_MAX: u64 = 256 << 20;
+    let text = read_text_at_most(path, FILE_BYTES_MAX)
         .map_err(|source| ClientListError::Read { path: path.into(), source })?;
     for (number, line) in text.lines().enumerate() {
         let words = line.split('#').next().unwrap_or_default().trim();

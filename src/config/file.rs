@@ -9,11 +9,16 @@ use super::setting::Setting;
 use super::table::all_settings;
 use super::value::SWITCH;
 use super::{Config, ListenAddress, Listener, guess};
+use crate::machine::read_text_at_most;
+
+/// Maximum size of a settings file, in bytes: thousands of listeners, and nothing that fills the
+/// memory.
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Why a settings file can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    /// The file can't be read, or is not UTF-8.
+    /// The file can't be read, is larger than 16 MiB, or is not UTF-8.
     #[error("{path}: cannot be read", path = path.display())]
     Read {
         /// The path of the settings file.
@@ -75,7 +80,7 @@ pub fn from_file(file: Option<&Path>) -> Result<Config, FileError> {
 /// Errors: the file can't be read, or something in it is wrong; then `config` may be changed in
 /// part.
 pub fn load(path: &Path, config: &mut Config) -> Result<(), FileError> {
-    let text = std::fs::read_to_string(path)
+    let text = read_text_at_most(path, FILE_BYTES_MAX)
         .map_err(|source| FileError::Read { path: path.into(), source })?;
     apply(path, &text, config)
 }

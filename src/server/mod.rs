@@ -38,7 +38,7 @@ use std::thread::JoinHandle;
 use crate::config::{Config, KeptAuthority, Listener};
 use crate::index::ParserThreads;
 use crate::log::{self, Log};
-use crate::machine::cores;
+use crate::machine::{cores, raise_descriptor_limit};
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, RecordedNames, Recorder, StatsPlace};
 
@@ -162,7 +162,7 @@ impl Server {
     /// Errors: an address in use, a folder that is locked or not writable (the text
     /// says what to do).
     pub fn start(config: &Config) -> Result<StartedServer, StartError> {
-        let descriptors = sys::raise_descriptor_limit();
+        let descriptors = raise_descriptor_limit();
         let workers = config.workers.unwrap_or_else(default_workers);
         let sockets = listening::bind_all(&config.listen, workers, config.backlog)?;
         let first = Generation::build(config, &sockets.listeners, generation::FIRST)?;

@@ -1,21 +1,6 @@
 //! System calls that the standard library doesn't wrap.
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
-/// The limit on descriptors that is assumed if the system reports none.
-const DESCRIPTORS_DEFAULT: u64 = 1024;
-
-/// Raises the soft limit on descriptors to the hard limit. Returns the resulting limit.
-pub fn raise_descriptor_limit() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    if let Err(error) = setrlimit(Resource::Nofile, wanted) {
-        tracing::warn!(%error, "the limit on open files could not be raised");
-    }
-    getrlimit(Resource::Nofile).current.unwrap_or(DESCRIPTORS_DEFAULT)
-}
-
 /// Returns whether an error of `accept` means that descriptors or memory have run out, which is
 /// temporary.
 pub fn is_out_of_descriptors(error: &std::io::Error) -> bool {

@@ -132,3 +132,11 @@ fn a_dry_run_of_rm_names_missing_ids_and_counts_messages_that_have_no_slot() {
         assert_eq!((String::from_utf8(out).unwrap().as_str(), code), (expected, 0), "{errors}");
     }
 }
+
+#[test]
+fn a_file_without_an_end_is_read_up_to_a_bound() {
+    let (data, _) = three_messages();
+    let (_, errors, code) = sinkctl(data.path(), &["assert", "--file", "/dev/zero"]);
+    let says = "sinkctl: /dev/zero: cannot be read: expected at most 16 MiB, found more\n";
+    assert_eq!((errors.as_str(), code), (says, 2));
+}

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::random::{Purpose, Random};
-use crate::sender::input::{BoundedFile, read_bounded};
+use crate::machine::{BoundedFile, read_bounded};
 
 /// Maximum size of an attachment in octets, before encoding.
 pub const ATTACHMENT_BYTES_MAX: u64 = 48 << 20;

@@ -1,7 +1,8 @@
 //! A list of recipients: one address per line, or CSV with a header row (RFC 4180).
 use std::path::Path;
 
-use crate::sender::input::{BadRows, BoundedFile, ListError, RowRemedy, read_bounded};
+use crate::machine::{BoundedFile, read_bounded};
+use crate::sender::input::{BadRows, ListError, RowRemedy};
 use crate::wording::excerpt;
 
 /// Maximum size of a list. Reading it takes twice its size in memory; afterwards, it takes its size

@@ -1,11 +1,9 @@
 //! Values and files that users name for blast and replay, and how their errors are reported.
 mod bad_rows;
-mod bounded_file;
 mod mailbox;
 mod positive;
 
 pub use bad_rows::{BadRows, ListError, RowRemedy};
-pub(super) use bounded_file::{BoundedFile, read_bounded};
 pub use mailbox::is_mailbox;
 pub(super) use mailbox::split;
 pub use positive::Positive;

@@ -7,6 +7,7 @@ use clap::Args;
 use sinkd::analysis::claims::{
     CheckedClaim, Claim, ClaimFailure, Evidence, check, subjects, windows_s,
 };
+use sinkd::machine::read_text_at_most;
 
 use crate::base::data::worst;
 use crate::base::outcome::{Finding, Out};
@@ -119,6 +120,9 @@ fn left_out(checked: &CheckedClaim, evidence: &Evidence) -> Option<String> {
     transit.and_then(|transit| transit.left_out()).map(|why| why.to_string())
 }
 
+/// Maximum size of a file of claims, in bytes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
 /// Collects the claims from the command line and from files, which have one per line and comments
 /// after `#`.
 fn claims(assert: &Assert) -> anyhow::Result<Vec<Claim>> {
@@ -127,7 +131,7 @@ fn claims(assert: &Assert) -> anyhow::Result<Vec<Claim>> {
         claims.push(claim(text)?);
     }
     for path in &assert.files {
-        let text = std::fs::read_to_string(path)
+        let text = read_text_at_most(path, FILE_BYTES_MAX)
             .with_context(|| format!("{}: cannot be read", path.display()))?;
         for (number, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default().trim();

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sinkd::machine::cores;
+use sinkd::machine::{cores, raise_descriptor_limit, read_at_most};
 use sinkd::sender::blast::attachment::Attachment;
 use sinkd::sender::blast::list::List;
 use sinkd::sender::blast::recipients::{self, RecipientSource};
@@ -28,7 +28,6 @@ use crate::base::list_error::list_error;
 use crate::base::outcome::{Finding, Out};
 use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, SendingOutcome,
-    raise_descriptor_limit,
 };
 
 /// Duration of a load without an explicit end.
@@ -126,9 +125,13 @@ fn recipients(options: &options::RecipientOptions) -> anyhow::Result<RecipientSo
     recipients.chosen(options.recipients_per_message, order).map_err(with_recipient_flag)
 }
 
+/// Maximum size of a template, in bytes: no sender sends larger messages, and a thread has a copy.
+const TEMPLATE_BYTES_MAX: u64 = 256 << 20;
+
 fn template(path: &Path, recipients: &RecipientSource) -> anyhow::Result<Template> {
     let file = path.display().to_string();
-    let octets = std::fs::read(path).with_context(|| format!("{file}: cannot be read"))?;
+    let octets = read_at_most(path, TEMPLATE_BYTES_MAX)
+        .with_context(|| format!("{file}: cannot be read"))?;
     let columns = recipients.list().map_or(&[][..], List::columns);
     Ok(Template::parse(&Names { file: &file, columns }, &octets)?)
 }

@@ -1,6 +1,5 @@
 //! Selects the messages of a replay.
-use std::fs;
-use std::io::Read;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context;
@@ -8,7 +7,7 @@ use sinkd::analysis::rows::parse_query;
 use sinkd::index::{self, SearchOptions, SearchProgress};
 use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, Moment, NotAnId};
-use sinkd::machine::cores;
+use sinkd::machine::{cores, read_at_most, read_at_most_from};
 use sinkd::sender::replay::{Selection, in_order};
 use sinkd::sender::{BadRows, RowRemedy};
 use sinkd::time::{Span, UnixNs};
@@ -19,6 +18,9 @@ use crate::base::outcome::Finding;
 use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::base::span::TimeRange;
 use crate::search::report_incomplete;
+
+/// Maximum size of a list of IDs, in bytes: a hundred million IDs.
+const LIST_BYTES_MAX: u64 = 1 << 30;
 
 /// A row that is not an ID.
 #[derive(Debug, thiserror::Error)]
@@ -87,10 +89,9 @@ pub fn ids(text: &str) -> anyhow::Result<Vec<MessageId>> {
     if let Ok(ids) = listed {
         return Ok(ids);
     }
-    let mut content = Vec::new();
-    match text {
-        "-" => std::io::stdin().read_to_end(&mut content).map(drop),
-        file => fs::read(file).map(|read| content = read),
+    let content = match text {
+        "-" => read_at_most_from(std::io::stdin(), LIST_BYTES_MAX),
+        file => read_at_most(Path::new(file), LIST_BYTES_MAX),
     }
     .with_context(|| {
         format!("--ids: expected IDs such as 17:3,17:4, or a readable file of IDs, found '{text}'")

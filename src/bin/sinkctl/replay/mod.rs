@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 use anyhow::Context;
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
+use sinkd::machine::raise_descriptor_limit;
 use sinkd::sender::replay::{
     Belongs, Feed, LOOK_AHEAD, Marks, OwnFolder, RecipientMap, ReplayContent, ReplayCount,
     ReplayOptions, ReplayPace, ReplayPlan, ReplayTally, Resume, Retry, Rewriting, Selection,
@@ -32,7 +33,6 @@ use crate::base::outcome::{Finding, Out};
 use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, SendingOutcome,
-    raise_descriptor_limit,
 };
 use options::{ReplayConnections, Speed};
 use shown::Intent;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::SIGTERM;
 use sinkd::sender::source::Source;
 use sinkd::sender::{SendReport, SendingSettings, SharedRun};
@@ -33,15 +32,6 @@ pub const DESCRIPTORS_KEPT: u64 = 128;
 pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How long messages in progress may continue after a stop, such as by Ctrl-C.
 pub const GRACE: Duration = Duration::from_secs(5);
-
-/// Raises the soft limit on descriptors to the hard one; returns the limit afterwards.
-pub fn raise_descriptor_limit() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    // If the limit can't be raised, fewer descriptors are available.
-    let _ = setrlimit(Resource::Nofile, wanted);
-    getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
-}
 
 /// The folder with the records of a run, in a form that `stats`, `report`, `compare` and `assert`
 /// read.
