@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 mod causes;
 mod foreign;
+mod list;
 mod nearest;
 mod shell;
 mod size;
@@ -16,6 +17,7 @@ mod xml;
 
 pub use causes::with_causes;
 pub use foreign::{escaped, excerpt, printable, printable_line, readable};
+pub use list::{and_list, or_list};
 pub use nearest::{nearest, unknown, unknown_of_many};
 pub use shell::shell_word;
 pub use size::parse_size;

@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use super::list::or_list;
+
 /// Returns the line about an error in a command line, such as `sinkctl: --limitt: unknown flag; did
 /// you mean --limit?`. `None`: clap prints help or the version instead.
 ///
@@ -64,7 +66,7 @@ fn unknown_command(error: &clap::Error, command: &str) -> Option<String> {
     let hint = if near.is_empty() {
         format!("see {command} --help")
     } else {
-        format!("did you mean {}?", listed(&near))
+        format!("did you mean {}?", or_list(&near))
     };
     Some(format!("expected a command, found '{found}'; {hint}"))
 }
@@ -120,7 +122,7 @@ fn conflict(error: &clap::Error) -> Option<String> {
     }
     let others: Vec<String> = others.into_iter().map(name).collect();
     let is_known = !others.is_empty();
-    is_known.then(|| format!("{} cannot be used with {}", name(given), listed(&others)))
+    is_known.then(|| format!("{} cannot be used with {}", name(given), or_list(&others)))
 }
 
 /// Returns whether at most a third of the letters differ, or only one. Clap also suggests words
@@ -149,7 +151,7 @@ fn wrong_value(error: &clap::Error) -> Option<String> {
     let known: Vec<String> = known.iter().map(|value| format!("'{value}'")).collect();
     let expected = match plain(argument).split_once(' ') {
         _ if error.kind() == ErrorKind::TooManyValues => "no value".to_owned(),
-        _ if !known.is_empty() => listed(&known),
+        _ if !known.is_empty() => or_list(&known),
         Some((_, value)) => format!("a value ({value})"),
         None => "a value".to_owned(),
     };
@@ -193,22 +195,13 @@ fn tips(error: &clap::Error) -> Vec<String> {
 /// or --until TIME` for a group.
 fn plain(argument: &str) -> String {
     let bare = argument.trim_end_matches("...").replace(['<', '>', '[', ']'], "");
-    listed(&bare.split('|').collect::<Vec<_>>())
+    or_list(&bare.split('|').collect::<Vec<_>>())
 }
 
 /// Returns the name of an argument, without the name of its value.
 fn name(argument: &str) -> String {
     let plain = plain(argument);
     plain.split([' ', '=']).next().unwrap_or(&plain).to_owned()
-}
-
-/// Returns a list as `a`, `a or b`, or `a, b or c`.
-fn listed<T: AsRef<str>>(words: &[T]) -> String {
-    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
-    match words.as_slice() {
-        [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),
-        one => one.concat(),
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sinkd::analysis::{message, open_folder};
 use sinkd::log::reader::{Folder, Segment};
 use sinkd::log::{Runs, Slot};
+use sinkd::wording::and_list;
 
 use super::left_out::{FolderOmissions, NoAnswer};
 use super::outcome::Finding;
@@ -51,16 +52,8 @@ pub fn only(paths: &[PathBuf]) -> anyhow::Result<&Path> {
         _ => anyhow::bail!(
             "expected one --data, found {}: only {} accept several",
             paths.len(),
-            listed(&SEVERAL_FOLDERS)
+            and_list(&SEVERAL_FOLDERS)
         ),
-    }
-}
-
-/// Joins words for a sentence: `a, b and c`.
-fn listed(words: &[&str]) -> String {
-    match words {
-        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
-        _ => words.concat(),
     }
 }
 
