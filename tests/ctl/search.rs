@@ -219,7 +219,7 @@ fn a_wait_that_times_out_reports_how_many_matched() {
     let args = ["wait", "to:ann@example.org", "--count", "5", "--timeout", "50ms"];
     let Output { stdout, stderr, code } = run(data.path(), &args);
     assert_eq!((stdout.lines().count(), code), (2, 1));
-    assert_eq!(stderr, "sinkctl: timed out after 50ms: 2 messages matched, expected 5\n");
+    assert_eq!(stderr, "sinkctl: timed out after 50 ms: 2 messages matched, expected 5\n");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn a_count_of_one_is_singular_everywhere() {
         (&["reindex"], "1 segment, 1 message, "),
         (
             &["wait", "subject:y", "--timeout", "0s"],
-            "timed out after 0s: 0 messages matched, expected 1",
+            "timed out after 0 s: 0 messages matched, expected 1",
         ),
         (&["ls", "--limit", "0"], "0 of 1 message is listed"),
         (

@@ -8,8 +8,9 @@ use sinkd::analysis::rows::{ContentSource, RowReader};
 use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::log::Slot;
 use sinkd::log::reader::{Folder, NewMessages, PrunedUnread, ReadError};
-use sinkd::time::Span;
+use sinkd::time::{Clock, Span};
 
+use crate::base::clock::SystemClock;
 use crate::base::left_out::{FolderOmissions, finding_of, report_pruned_unread};
 use crate::base::outcome::{Finding, Out};
 use crate::base::row::{RowFormat, RowPer, RowPrinter};
@@ -46,11 +47,9 @@ pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Fin
         return Ok(finding_of(attempts, left_out.finish(&folder)));
     }
     let mut reported = Reported::default();
-    // Nothing is ever sent on this channel; it only provides the wait.
-    let (_never, pause) = crossbeam_channel::bounded::<()>(0);
     loop {
         reported.report_new(&folder);
-        let _ = pause.recv_timeout(LOOK_EVERY);
+        SystemClock.pause(LOOK_EVERY);
         let news = folder.follow(&mut seen)?;
         print_new(&folder, &mut source, news, tail, out)?;
     }

@@ -6,8 +6,10 @@ use sinkd::index::{self, Goal, Waited, WatchedFolder};
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 use sinkd::machine::cores;
-use sinkd::wording::counted;
+use sinkd::time::Clock;
+use sinkd::wording::{counted, duration};
 
+use crate::base::clock::SystemClock;
 use crate::base::data::worst;
 use crate::base::left_out::FolderOmissions;
 use crate::base::outcome::{Finding, Out};
@@ -43,11 +45,7 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     let spans = wait.during.spans_of(&folders)?;
     let goal =
         Goal { count: wait.count, is_new: wait.new, timeout: wait.timeout, threads: cores() };
-    // Nothing is ever sent on this channel; it only provides the wait.
-    let (_never, passed) = crossbeam_channel::bounded::<()>(0);
-    let mut pause = |time| {
-        let _ = passed.recv_timeout(time);
-    };
+    let mut pause = |time| SystemClock.pause(time);
     let watched = folders.iter_mut().zip(&queries).zip(spans.iter().copied());
     let mut watched: Vec<_> =
         watched.map(|((folder, query), span)| WatchedFolder { folder, query, span }).collect();
@@ -70,7 +68,10 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
         ", among those that could be searched"
     };
     let messages = counted(n as u64, "message", "messages");
-    let timeout = if wait.timeout.is_zero() { "0s".into() } else { format!("{:?}", wait.timeout) };
+    let timeout = match wait.timeout {
+        Duration::ZERO => "0 s".into(),
+        timeout => duration(timeout.as_secs_f64() * 1e6),
+    };
     let wanted = wait.count;
     eprintln!("sinkctl: timed out after {timeout}: {messages} matched{end}, expected {wanted}");
     Ok(Finding::TimedOut)

@@ -30,7 +30,7 @@ use sinkd::http::{self, NotReady};
 use sinkd::server::{Counters, Server, ServiceManager, StartedServer, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
 use sinkd::time::{ProcessClock, UnixNs};
-use sinkd::wording::{shell_word, without_numbers};
+use sinkd::wording::{duration, shell_word, without_numbers};
 
 use advice::{advice, without_http};
 use generated::Generated;
@@ -305,7 +305,8 @@ fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<Signal>, co
             Some(limit) => match limit.checked_sub(idle_for(server, started)) {
                 Some(left) if !left.is_zero() => left.min(CLOCK_LOOK),
                 _ => {
-                    tracing::info!("no client has sent anything for {limit:?}: stopping");
+                    let limit = duration(limit.as_secs_f64() * 1e6);
+                    tracing::info!("no client has sent anything for {limit}: stopping");
                     return stop.begin(StopStage::Graceful);
                 }
             },
