@@ -1,30 +1,19 @@
 //! One delivery: a message and one of its recipients, encoded for sorting.
-use serde::{Deserialize, Serialize};
-
+use super::named::named;
 use crate::log::MessageId;
 use crate::time::UnixNs;
 
 /// Length of an encoded delivery, in octets.
 pub const DELIVERY_BYTES: usize = 19;
 
-/// Whether the sender learned that sinkd accepted a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CopyReply {
-    /// The 250 was sent, so the sender has no reason to send the message again.
-    Acknowledged,
-    /// The 250 could not be sent, so the sender must send the message again (RFC 5321 section
-    /// 4.5.4.1).
-    Ambiguous,
-}
-
-impl CopyReply {
-    /// Returns the name in `--json` and `--csv`: the variant in snake case.
-    pub fn name(self) -> &'static str {
-        match self {
-            CopyReply::Acknowledged => "acknowledged",
-            CopyReply::Ambiguous => "ambiguous",
-        }
+named! {
+    /// Whether the sender learned that sinkd accepted a message.
+    pub enum CopyReply {
+        /// The 250 was sent, so the sender has no reason to send the message again.
+        Acknowledged = "acknowledged",
+        /// The 250 could not be sent, so the sender must send the message again (RFC 5321 section
+        /// 4.5.4.1).
+        Ambiguous = "ambiguous",
     }
 }
 

@@ -32,6 +32,7 @@ mod list;
 mod log_join;
 mod logged;
 mod message_text;
+mod named;
 mod names;
 mod offender;
 mod order;

@@ -4,93 +4,49 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::delivery::CopyReply;
+use super::named::named;
 use crate::analysis::sorting::{Merge, SortRecord, Sorted, Sorter};
 
-/// A kind of fault, in the order of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fault {
-    /// Expected, but not delivered.
-    Missing,
-    /// Delivered more than once.
-    Repeated,
-    /// Delivered, but not expected.
-    Unexpected,
-    /// Delivered, but without anything that identifies the recipient.
-    WithoutKey,
-    /// The message lacks values of its recipient, so it may be meant for another one.
-    WrongPerson,
-    /// The content does not match its checksum.
-    Changed,
-    /// Arrived after a message with a higher number.
-    OutOfOrder,
-    /// Arrived later than allowed.
-    Late,
-    /// A log claims the delivery, but the message was not received.
-    OnlyInLog,
-    /// The message was received, but no log claims it.
-    NotInLog,
-}
-
-impl Fault {
-    /// All kinds, in the order of the output.
-    pub const ALL: [Fault; 10] = [
-        Fault::Missing,
-        Fault::Repeated,
-        Fault::Unexpected,
-        Fault::WithoutKey,
-        Fault::WrongPerson,
-        Fault::Changed,
-        Fault::OutOfOrder,
-        Fault::Late,
-        Fault::OnlyInLog,
-        Fault::NotInLog,
-    ];
-
-    /// Returns the name in `--json` and `--csv`: the variant in snake case.
-    pub fn name(self) -> &'static str {
-        match self {
-            Fault::Missing => "missing",
-            Fault::Repeated => "repeated",
-            Fault::Unexpected => "unexpected",
-            Fault::WithoutKey => "without_key",
-            Fault::WrongPerson => "wrong_person",
-            Fault::Changed => "changed",
-            Fault::OutOfOrder => "out_of_order",
-            Fault::Late => "late",
-            Fault::OnlyInLog => "only_in_log",
-            Fault::NotInLog => "not_in_log",
-        }
+named! {
+    /// A kind of fault, in the order of the output.
+    pub enum Fault {
+        /// Expected, but not delivered.
+        Missing = "missing",
+        /// Delivered more than once.
+        Repeated = "repeated",
+        /// Delivered, but not expected.
+        Unexpected = "unexpected",
+        /// Delivered, but without anything that identifies the recipient.
+        WithoutKey = "without_key",
+        /// The message lacks values of its recipient, so it may be meant for another one.
+        WrongPerson = "wrong_person",
+        /// The content does not match its checksum.
+        Changed = "changed",
+        /// Arrived after a message with a higher number.
+        OutOfOrder = "out_of_order",
+        /// Arrived later than allowed.
+        Late = "late",
+        /// A log claims the delivery, but the message was not received.
+        OnlyInLog = "only_in_log",
+        /// The message was received, but no log claims it.
+        NotInLog = "not_in_log",
     }
 }
 
-/// What the copies that one recipient got have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SameAs {
-    /// At least two copies have the same Message-ID and the same content.
-    Both,
-    /// At least two copies have the same Message-ID, but different or unknown content.
-    MessageId,
-    /// At least two copies have the same content, but a different or unknown Message-ID.
-    Content,
-    /// The copies are different messages.
-    Nothing,
-    /// No copies are known to be equal, and the content of at least one is not stored in full or
-    /// can't be read.
-    Unknown,
-}
-
-impl SameAs {
-    /// Returns the name in `--json` and `--csv`: the variant in snake case.
-    pub fn name(self) -> &'static str {
-        match self {
-            SameAs::Both => "both",
-            SameAs::MessageId => "message_id",
-            SameAs::Content => "content",
-            SameAs::Nothing => "nothing",
-            SameAs::Unknown => "unknown",
-        }
+named! {
+    /// What the copies that one recipient got have in common.
+    pub enum SameAs {
+        /// At least two copies have the same Message-ID and the same content.
+        Both = "both",
+        /// At least two copies have the same Message-ID, but different or unknown content.
+        MessageId = "message_id",
+        /// At least two copies have the same content, but a different or unknown Message-ID.
+        Content = "content",
+        /// The copies are different messages.
+        Nothing = "nothing",
+        /// No copies are known to be equal, and the content of at least one is not stored in
+        /// full or can't be read.
+        Unknown = "unknown",
     }
 }
 

@@ -1,9 +1,8 @@
 //! Who or what limits a run.
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// What kept a run from being faster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitedBy {
     /// The sender's own work between the sink's replies and its next commands, or before its
     /// payload.
@@ -28,7 +27,7 @@ impl LimitedBy {
         LimitedBy::Undecided,
     ];
 
-    /// Returns the name in `--json`, in claims and in sentences: the variant in lower case.
+    /// Returns the name in `--json`, in claims and in sentences.
     pub fn name(self) -> &'static str {
         match self {
             LimitedBy::Sender => "sender",
@@ -37,5 +36,11 @@ impl LimitedBy {
             LimitedBy::Sink => "sink",
             LimitedBy::Undecided => "undecided",
         }
+    }
+}
+
+impl Serialize for LimitedBy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
     }
 }
