@@ -7,7 +7,7 @@ use rcgen::{
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::certificate::{CertificateFacts, parse};
+use super::certificate::{BadCertificate, CertificateFacts, parse};
 use super::provider::provider;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -29,13 +29,26 @@ const SERIAL_BYTES: usize = 16;
 
 /// Why a CA or a certificate can't be created or used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct AuthorityError(pub String);
-
-impl From<rcgen::Error> for AuthorityError {
-    fn from(error: rcgen::Error) -> AuthorityError {
-        AuthorityError(error.to_string())
-    }
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// A key or a certificate can't be created, or a key can't be read.
+    #[error(transparent)]
+    Generator(#[from] rcgen::Error),
+    /// The certificate can't be read.
+    #[error(transparent)]
+    Certificate(#[from] BadCertificate),
+    /// The key is not the certificate's.
+    #[error("expected the key of the CA, found another key")]
+    OtherKey,
+    /// The certificate is one of a server or client.
+    #[error("expected the certificate of a CA, found another")]
+    NotAuthority,
+    /// Certificates signed by the CA would not name it as their issuer.
+    #[error("expected a CA that sinkd made, found another")]
+    ForeignAuthority,
+    /// A serial number can't be drawn.
+    #[error("the system has no random numbers")]
+    NoRandomness,
 }
 
 /// A CA with its key.
@@ -73,18 +86,17 @@ impl Authority {
         certificate: CertificateDer<'static>,
         key: KeyPair,
     ) -> Result<Authority, AuthorityError> {
-        let parsed = parse(&certificate).map_err(|bad| AuthorityError(bad.to_string()))?;
+        let parsed = parse(&certificate)?;
         if parsed.public_key().raw != key.subject_public_key_info() {
-            return Err(AuthorityError("expected the key of the CA, found another key".into()));
+            return Err(AuthorityError::OtherKey);
         }
         if !parsed.is_ca() {
-            return Err(AuthorityError("expected the certificate of a CA, found another".into()));
+            return Err(AuthorityError::NotAuthority);
         }
         let name = parsed.subject().iter_common_name().next().and_then(|it| it.as_str().ok());
         // rcgen derives the key identifier from the key.
         let issuer = Issuer::new(params(name.unwrap_or_default()), key);
-        let facts = CertificateFacts::from_der(&certificate)
-            .map_err(|bad| AuthorityError(bad.to_string()))?;
+        let facts = CertificateFacts::from_der(&certificate)?;
         Ok(Authority { certificate, facts, issuer })
     }
 
@@ -145,11 +157,7 @@ impl Authority {
         let is_ours = parse(&signed).is_ok_and(|leaf| {
             parse(&self.certificate).is_ok_and(|ca| leaf.issuer().as_raw() == ca.subject().as_raw())
         });
-        if is_ours {
-            Ok(signed)
-        } else {
-            Err(AuthorityError("expected a CA that sinkd made, found another".into()))
-        }
+        if is_ours { Ok(signed) } else { Err(AuthorityError::ForeignAuthority) }
     }
 }
 
@@ -199,7 +207,7 @@ fn lasting(
     params.not_after = start + whole(last);
     let mut serial = [0; SERIAL_BYTES];
     let random = provider().secure_random.fill(&mut serial);
-    random.map_err(|_| AuthorityError("the system has no random numbers".into()))?;
+    random.map_err(|_| AuthorityError::NoRandomness)?;
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     Ok(())
 }

@@ -56,24 +56,36 @@ pub enum KeptError {
     /// The CA's certificate can be read, but its key is missing or can't be used, so no other
     /// certificate can be signed.
     #[error(
-        "{path}: the key of the CA cannot be used, and a certificate has to be made ({why}): put \
-         the key back, or remove the folder to start over with another CA",
+        "{path}: a certificate has to be made, but the key of the CA cannot be used (put the key \
+         back, or remove the folder to start over with another CA)",
         path = path.display()
     )]
     CaKey {
         /// The file of the key.
         path: PathBuf,
         /// Why it can't be used.
-        why: String,
+        source: AuthorityFileError,
     },
     /// Creating a certificate failed.
-    #[error("{path}: a certificate cannot be created: {why}", path = path.display())]
+    #[error("{path}: a certificate cannot be created", path = path.display())]
     Make {
         /// The folder.
         path: PathBuf,
         /// What failed.
-        why: String,
+        source: AuthorityError,
     },
+}
+
+/// Why the CA of a data folder can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorityFileError {
+    /// The file of the certificate or the one of the key can't be used.
+    #[error(transparent)]
+    File(#[from] IdentityError),
+    /// The certificate and the key are not those of a CA.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
 }
 
 /// Why a certificate or CA is replaced.
@@ -129,7 +141,8 @@ impl CertificateFolder {
                 None => Ok(identity),
                 Some(reason) => match self.renew(names, now, &reason) {
                     Err(error @ KeptError::CaKey { .. }) => {
-                        tracing::warn!(%reason, %error, "the certificate for TLS is unchanged");
+                        let error: &dyn std::error::Error = &error;
+                        tracing::warn!(%reason, error, "the certificate for TLS is unchanged");
                         Ok(identity)
                     }
                     renewed => renewed,
@@ -199,10 +212,10 @@ impl CertificateFolder {
                 return Ok(authority);
             }
             Ok(authority) => format!("it ends at {}", authority.facts().valid_until()),
-            Err(why) if certificates(&self.ca_path()).is_ok() => {
-                return Err(KeptError::CaKey { path: self.folder.join(CA_KEY), why });
+            Err(source) if certificates(&self.ca_path()).is_ok() => {
+                return Err(KeptError::CaKey { path: self.folder.join(CA_KEY), source });
             }
-            Err(reason) => reason,
+            Err(reason) => reason.to_string(),
         };
         let authority = self.created(Authority::generate(host(names), now))?;
         // The key is written first. After a crash in between, it doesn't match the CA's file: a
@@ -217,11 +230,10 @@ impl CertificateFolder {
         Ok(authority)
     }
 
-    /// Reads the CA. The error says why it can't be used.
-    fn kept_authority(&self) -> Result<Authority, Reason> {
-        let ca = certificates(&self.ca_path()).map_err(|error| error.to_string())?.swap_remove(0);
-        let key = private_key(&self.folder.join(CA_KEY)).map_err(|error| error.to_string())?;
-        Authority::from_parts(ca, &key).map_err(|error| error.to_string())
+    fn kept_authority(&self) -> Result<Authority, AuthorityFileError> {
+        let ca = certificates(&self.ca_path())?.swap_remove(0);
+        let key = private_key(&self.folder.join(CA_KEY))?;
+        Ok(Authority::from_parts(ca, &key)?)
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), KeptError> {
@@ -233,8 +245,7 @@ impl CertificateFolder {
     }
 
     fn created<T>(&self, created: Result<T, AuthorityError>) -> Result<T, KeptError> {
-        created
-            .map_err(|error| KeptError::Make { path: self.folder.clone(), why: error.to_string() })
+        created.map_err(|source| KeptError::Make { path: self.folder.clone(), source })
     }
 }
 

@@ -34,13 +34,14 @@ mod spelling;
 pub mod testkit;
 
 pub use acceptor::{Acceptor, AcceptorError};
+pub use authority::AuthorityError;
 pub use certificate::{BadCertificate, CertificateFacts};
 pub use client::{ClientHandshake, ClientStep, Secured, SessionKind};
 pub use clients::{ClientCertificates, ClientRoots};
 pub use connector::{Connector, ConnectorError, ServerTrust, SessionReuse};
 pub use identity::Identity;
 pub use identity_error::IdentityError;
-pub use kept::{CertificateFolder, KeptError};
+pub use kept::{AuthorityFileError, CertificateFolder, KeptError};
 pub use record::{CONTENT_BYTES_MAX, HEADER_BYTES, Opened, RECORD_BYTES_MAX, Records};
 pub use server::{Agreed, Established, Handshake, HandshakeStep};
 pub use server_name::is_server_name;
