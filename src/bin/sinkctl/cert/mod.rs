@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 use sinkd::control::ListenerAnswer;
 use sinkd::time::Clock;
@@ -118,7 +118,10 @@ pub fn run(data: &Path, cert: &Cert, out: &mut Out) -> anyhow::Result<Finding> {
     }
     let report = CertReport {
         certificate: row(path.with_file_name("cert.pem"), own),
-        senders: Sender::ALL.iter().filter_map(|it| sender_row(*it, &path, method)).collect(),
+        senders: Sender::value_variants()
+            .iter()
+            .filter_map(|it| sender_row(*it, &path, method))
+            .collect(),
         listeners: shown.listeners,
         ca: row(path, ca),
         generated,
