@@ -24,6 +24,8 @@ pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
 #[must_use]
 #[derive(Debug)]
 pub(crate) struct Room {
+    /// The number of the segment.
+    segment: u32,
     bytes: u64,
 }
 
@@ -136,13 +138,17 @@ impl OpenSegment {
             return Fit::Never;
         }
         if self.is_usable(end, slots) {
-            return Fit::Yes(Room { bytes });
+            return Fit::Yes(Room { segment: self.number, bytes });
         }
         if self.suspect_from.is_some() {
             return Fit::Never;
         }
         self.load_marks();
-        if self.is_usable(end, slots) { Fit::Yes(Room { bytes }) } else { Fit::NotYet }
+        if self.is_usable(end, slots) {
+            Fit::Yes(Room { segment: self.number, bytes })
+        } else {
+            Fit::NotYet
+        }
     }
 
     /// Returns whether records up to `end` and slots from `slots` on were usable when last loaded.
@@ -200,6 +206,7 @@ impl OpenSegment {
 
     /// Reserves all of `room` at the tail, and promises a slot. Returns its offset.
     pub(crate) fn hold(&mut self, room: Room) -> u64 {
+        assert!(room.segment == self.number, "the room is in this segment");
         let start = self.start();
         self.end = start + room.bytes;
         self.promised += 1;
@@ -269,6 +276,7 @@ impl OpenSegment {
         record: Record,
         facts: &SlotFacts,
     ) -> MessageId {
+        debug_assert!(room.segment == self.number, "the room is in this segment");
         debug_assert!(record.offset == self.start(), "the record lies at the tail");
         debug_assert!(record.end() - record.offset <= room.bytes, "there is room for the record");
         self.end = record.end();
