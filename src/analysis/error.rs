@@ -26,7 +26,7 @@ pub enum AnalysisError {
     /// The statistics can't be read.
     #[error("{}: cannot read its statistics", path.display())]
     Statistics {
-        /// The path of the folder.
+        /// The data folder, as the caller named it.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
@@ -37,7 +37,7 @@ pub enum AnalysisError {
     /// The segments can't be read.
     #[error("{}: cannot read its segments", path.display())]
     Segments {
-        /// The path of the folder.
+        /// The data folder, as the caller named it.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
@@ -45,7 +45,7 @@ pub enum AnalysisError {
     /// The log can't be read.
     #[error("{}", path.display())]
     Log {
-        /// The path of the folder.
+        /// The data folder, as the caller named it.
         path: PathBuf,
         /// Which part of the log, and why.
         source: ReadError,

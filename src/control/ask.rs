@@ -29,7 +29,7 @@ pub enum AskError {
     #[error("{path}: expected an answer in JSON, found '{found}'", path = path.display(),
         found = found.escape_debug())]
     NotAnswer {
-        /// The path of the socket.
+        /// The socket: `control.sock` in the data folder.
         path: PathBuf,
         /// The answer, cut to 80 characters.
         found: String,
@@ -37,7 +37,7 @@ pub enum AskError {
     /// The system refused to connect, send or receive for another reason.
     #[error("{path}: cannot ask sinkd", path = path.display())]
     Io {
-        /// The path of the socket.
+        /// The socket: `control.sock` in the data folder.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,

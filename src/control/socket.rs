@@ -27,7 +27,7 @@ pub enum SocketError {
     /// A system call failed, such as binding on a file system without sockets.
     #[error("{path}: cannot be created", path = path.display())]
     Io {
-        /// The path of the socket.
+        /// The socket: `control.sock` in the data folder.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,

@@ -14,7 +14,7 @@ pub enum QuestionError {
     /// The runs of a folder can't be read.
     #[error("{}: cannot read its runs", path.display())]
     Runs {
-        /// The path of the folder.
+        /// The data folder, as the caller named it.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,

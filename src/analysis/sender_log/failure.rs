@@ -9,7 +9,7 @@ pub enum LogError {
     /// The file can't be opened.
     #[error("{}: cannot be read", path.display())]
     Open {
-        /// The path of the log.
+        /// The sender's log, as the user named it.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
@@ -17,7 +17,7 @@ pub enum LogError {
     /// The file has an unsupported format.
     #[error("{}: {form}, expected text, gzip or zstd: {advice}", path.display())]
     Form {
-        /// The path of the log.
+        /// The sender's log, as the user named it.
         path: PathBuf,
         /// The format of the file, such as "compressed by xz".
         form: &'static str,
@@ -28,7 +28,7 @@ pub enum LogError {
     /// error).
     #[error("{}:{line}: cannot read on from this line", path.display())]
     Read {
-        /// The path of the log.
+        /// The sender's log, as the user named it.
         path: PathBuf,
         /// The first line that could not be read, from 1.
         line: u64,

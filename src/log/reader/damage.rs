@@ -12,15 +12,15 @@ pub enum SegmentError {
     /// The file does not begin as a segment does.
     #[error("{file}, byte 0: not a sinkd segment")]
     Foreign {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
     },
     /// The segment has a newer format version.
     #[error("{file}, byte 8: format version {version}; this program reads up to {newest}")]
     Newer {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
-        /// The version of the file.
+        /// The version in its header.
         version: u32,
         /// The newest version that this program reads.
         newest: u32,
@@ -28,17 +28,17 @@ pub enum SegmentError {
     /// The file is shorter than its header says.
     #[error("{file}, byte {found}: cut off, expected {expected} bytes")]
     Truncated {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
-        /// The length of the file.
+        /// How many bytes it has.
         found: u64,
-        /// The length it should have.
+        /// How many bytes its header announces.
         expected: u64,
     },
     /// The identity page is damaged.
     #[error("{file}, byte {offset}: {problem}")]
     Damaged {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
         /// Bytes from the start of the file.
         offset: u64,
@@ -49,7 +49,7 @@ pub enum SegmentError {
     /// it is being recycled or is a copy.
     #[error("{file}, byte 12: the file is segment {number} under another name")]
     Spare {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
         /// The number in its identity page.
         number: u32,
@@ -61,7 +61,7 @@ pub enum SegmentError {
         if *.is_counted_known { "" } else { ", and messages that were only counted are left out" }
     )]
     Counts {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
         /// Whether the count of messages that were only counted is proven to be right.
         is_counted_known: bool,
@@ -79,7 +79,7 @@ pub enum SegmentError {
     /// The file could not be opened or read.
     #[error("{file}: {cause}")]
     Io {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
         /// The system's error.
         cause: io::Error,
@@ -118,7 +118,7 @@ pub enum Damage {
     /// The slot's checksum is wrong, or the slot points outside the file.
     #[error("{file}, byte {offset}: slot {id} is damaged, or was lost in a crash")]
     Slot {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
         /// Bytes from the start of the file.
         offset: u64,
@@ -128,7 +128,7 @@ pub enum Damage {
     /// The record's checksum is wrong.
     #[error("{file}, byte {offset}: the record of {id} is damaged")]
     Record {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
         /// Bytes from the start of the file.
         offset: u64,
@@ -138,7 +138,7 @@ pub enum Damage {
     /// No slot has this number (yet).
     #[error("{file}: no message {id}")]
     NoSuchSlot {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
         /// The requested ID.
         id: MessageId,
@@ -146,7 +146,7 @@ pub enum Damage {
     /// The system could not read the message.
     #[error("{file}, byte {offset}: {cause}")]
     Io {
-        /// The file.
+        /// The file with the name of a segment.
         file: PathBuf,
         /// Bytes from the start of the file.
         offset: u64,

@@ -17,11 +17,14 @@ use super::headroom::{Headroom, MESSAGES_MIN, WHOLE_SECONDS_MIN};
 /// Busy share at which a loop is saturated. The rest is the time that the kernel needs to deliver
 /// events, and that other programs use on its core.
 const SATURATED_SHARE: f64 = 0.90;
-/// If the loops had no processor for this share of the time, no headroom is reported.
+/// If the loops had no processor for this share of the time, no headroom is reported: it would
+/// assume a whole core, which the loops did not have.
 pub const STARVED_SHARE: f64 = 0.10;
-/// Minimum share of the time for a limit: below it, no state stands out.
+/// Minimum share of the time for a limit: about half. With less, the other states together took
+/// more of the time than this one.
 const LIMITING_SHARE: f64 = 0.45;
-/// Maximum round trip time in a local network, in µs; longer ones indicate a slow network.
+/// Maximum round trip time in a local network, in µs: a few switches and the kernels at both ends
+/// take less. A longer one indicates a slow network.
 const NEAR_RTT_US: u64 = 500;
 
 pub fn decide(budget: &Budget, headroom: &Headroom) -> VerdictEvidence {
