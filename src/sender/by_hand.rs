@@ -16,6 +16,7 @@ use super::source::Source;
 use super::targets::ResolvedAddress;
 use crate::stats::Interval;
 use crate::stats::by_hand::RecordersByHand as Statistics;
+use crate::time::MonotonicNs;
 use crate::wording::with_causes;
 
 /// A requested connection: its slot, and the target's end of the socket.
@@ -91,9 +92,9 @@ impl<'a> ByHandSender<'a> {
         ResolvedAddress::Unix(PathBuf::from("made-up"))
     }
 
-    /// Returns the time in ns since the start of sending.
-    pub fn now_ns(&self) -> u64 {
-        self.now_ns.load(Ordering::Relaxed)
+    /// Returns the time.
+    pub fn now_ns(&self) -> MonotonicNs {
+        MonotonicNs::new(self.now_ns.load(Ordering::Relaxed))
     }
 
     /// Returns whether everything is done.
@@ -105,7 +106,7 @@ impl<'a> ByHandSender<'a> {
     pub fn wait_ns(&self) -> Option<u64> {
         let Pause { now_ns, due_ns, at_most } = self.pause?;
         let at_most_ns = at_most.as_nanos() as u64;
-        Some(due_ns.map_or(at_most_ns, |due_ns| at_most_ns.min(due_ns.saturating_sub(now_ns))))
+        Some(due_ns.map_or(at_most_ns, |due_ns| at_most_ns.min(due_ns.ns_since(now_ns))))
     }
 
     /// Runs a round `after_ns` later, in which the connections in `event` are readable or have
@@ -142,7 +143,7 @@ impl<'a> ByHandSender<'a> {
         let ByHandSender { engine, statistics, mut recorded, .. } = self;
         let ended = engine.end_all();
         let mut ledger = ended.ledger;
-        ledger.count_overdue(ledger.ended_ns.unwrap_or(0));
+        ledger.count_overdue(ledger.ended_ns.unwrap_or_default());
         // Provides a buffer for the recordings that the close hands over.
         statistics.take(|interval| recorded.merge(interval));
         let tally = ledger.close();

@@ -13,6 +13,7 @@ use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
 use super::source::Source;
 use crate::stats::{Hub, Observer, Sample, StatsPlace};
+use crate::time::MonotonicNs;
 
 /// The result of a run.
 #[derive(Debug)]
@@ -69,9 +70,10 @@ pub fn run(
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect::<Vec<ThreadEnd>>()
     });
-    let duration = Duration::from_nanos(clock.now_ns());
+    let duration = clock.now_ns().since(MonotonicNs::START);
     let is_lost = ended.iter().all(|thread| thread.is_lost);
-    let ended_ns = ended.iter().filter_map(|thread| thread.ledger.ended_ns).max().unwrap_or(0);
+    let ended_ns =
+        ended.iter().filter_map(|thread| thread.ledger.ended_ns).max().unwrap_or_default();
     let mut report = SendReport { tally: SendingTally::default(), error: None, is_lost, duration };
     let requested = ended.iter().find_map(|thread| thread.ledger.supply.source.requested());
     for ThreadEnd { mut ledger, error, .. } in ended {

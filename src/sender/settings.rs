@@ -1,9 +1,9 @@
 //! Settings of a sending run.
 use std::time::Duration;
 
-use super::clock::nanos;
 use super::targets::ResolvedAddress;
 use crate::smtp::client::Options;
+use crate::time::MonotonicNs;
 use crate::tls::Connector;
 
 /// The connections to open.
@@ -32,9 +32,9 @@ pub enum Ends {
 
 impl Ends {
     /// Returns the time from which no message is begun; `None` if the source alone decides.
-    pub(super) fn deadline_ns(self) -> Option<u64> {
+    pub(super) fn deadline_ns(self) -> Option<MonotonicNs> {
         match self {
-            Ends::At(time) => Some(nanos(time)),
+            Ends::At(time) => Some(MonotonicNs::START.saturating_add(time)),
             Ends::WithSource | Ends::Scheduled(_) => None,
         }
     }

@@ -2,6 +2,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::time::MonotonicNs;
+
 /// Figures that all threads of a run update, and the flag that stops them.
 #[derive(Debug, Default)]
 pub struct SharedRun {
@@ -17,7 +19,7 @@ pub struct SharedRun {
     pub(super) last_answer: LatestTime,
 }
 
-/// The latest time that any thread recorded, in ns since the start of sending.
+/// The latest [`MonotonicNs`] that any thread recorded.
 ///
 /// All accesses are relaxed, because only the time itself is shared.
 #[derive(Debug, Default)]
@@ -28,12 +30,13 @@ impl LatestTime {
     const NEVER: u64 = 0;
 
     /// Records `at_ns`; an earlier time than the recorded one changes nothing.
-    pub fn record(&self, at_ns: u64) {
-        self.0.fetch_max(at_ns, Ordering::Relaxed);
+    pub fn record(&self, at_ns: MonotonicNs) {
+        self.0.fetch_max(at_ns.get(), Ordering::Relaxed);
     }
 
-    /// Returns the latest recorded time, in ns; `None` before the first.
-    pub fn ns(&self) -> Option<u64> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|at_ns| *at_ns != LatestTime::NEVER)
+    /// Returns the latest recorded time; `None` before the first.
+    pub fn get(&self) -> Option<MonotonicNs> {
+        let latest = Some(self.0.load(Ordering::Relaxed)).filter(|ns| *ns != LatestTime::NEVER);
+        latest.map(MonotonicNs::new)
     }
 }

@@ -2,6 +2,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::time::{MonotonicNs, UnixNs};
+
 use crate::smtp::client::OutgoingMail;
 
 pub use crate::smtp::client::{ReplyCode, SessionEnd, Withheld};
@@ -24,11 +26,11 @@ pub struct Lane {
 pub struct DueMessage {
     /// The source's identifier of the message, returned when it is done.
     pub ticket: u64,
-    /// When the message leaves, in ns since the start of sending, however slow the target is (open
-    /// loop). `None`: as soon as a connection has room for it (closed loop). It is smaller than
-    /// the time of the previous message only if [`Source::is_sooner`] returned true; within a lane
+    /// When the message leaves, however slow the target is (open loop). `None`: as soon as a
+    /// connection has room for it (closed loop). It is earlier than the time of the previous
+    /// message only if [`Source::is_sooner`] returned true; within a lane
     /// it never decreases.
-    pub due_ns: Option<u64>,
+    pub due_ns: Option<MonotonicNs>,
     /// `None` for any connection.
     pub lane: Option<Lane>,
 }
@@ -53,8 +55,8 @@ pub struct Outcome<'a> {
     /// its RCPT (or to MAIL or DATA) if that was refused, otherwise of the reply to the end of
     /// data; `None` if no such reply came.
     pub codes: &'a [Option<ReplyCode>],
-    /// When the outcome became known, in ns since the start of sending.
-    pub at_ns: u64,
+    /// When the outcome became known.
+    pub at_ns: MonotonicNs,
 }
 
 impl Outcome<'_> {
@@ -106,7 +108,7 @@ pub trait Source: Send {
     /// Returns whether `next` would return a message due before `than_ns`, when a waiting message
     /// is due. If so, `next` is called, and that message leaves first. Called often, so it must
     /// cost almost nothing.
-    fn is_sooner(&self, _than_ns: u64) -> bool {
+    fn is_sooner(&self, _than_ns: MonotonicNs) -> bool {
         false
     }
 
@@ -118,11 +120,11 @@ pub trait Source: Send {
 
     /// Notifies the source that a message is about to be sent. Called before any of it is written;
     /// the length must not change.
-    fn begin(&mut self, _unix_ns: u64, _mail: &mut OutgoingMail) {}
+    fn begin(&mut self, _unix_ns: UnixNs, _mail: &mut OutgoingMail) {}
 
     /// Takes the next message that was due before `ended_ns` and never returned by `next`, after
-    /// all threads have ended. Returns when it was due, in ns since the start of sending.
-    fn overdue(&mut self, _ended_ns: u64) -> Option<u64> {
+    /// all threads have ended. Returns when it was due.
+    fn overdue(&mut self, _ended_ns: MonotonicNs) -> Option<MonotonicNs> {
         None
     }
 

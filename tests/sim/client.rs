@@ -11,6 +11,7 @@ use sinkd::smtp::client::{
     SessionEnd, SessionFault, SessionWatch,
 };
 use sinkd::smtp::sasl::{Account, Mechanism, Preference};
+use sinkd::time::MonotonicUs;
 use sinkd::tls::CONTENT_BYTES_MAX;
 use sinkd::tls::by_hand::ClientByHand;
 
@@ -115,7 +116,7 @@ impl Client {
         number: u64,
         (socket, address): (UnixStream, IpAddr),
         options: Options,
-        now_us: u64,
+        now_us: MonotonicUs,
     ) -> Client {
         socket.set_nonblocking(true).unwrap();
         Client {
@@ -155,13 +156,18 @@ impl Client {
         self.socket.is_none()
     }
 
-    pub fn start(&mut self, message: Message, now_us: u64, outcomes: &mut Outcomes) {
+    pub fn start(&mut self, message: Message, now_us: MonotonicUs, outcomes: &mut Outcomes) {
         self.begun += 1;
         self.session.start(message.number, message.mail(), now_us, outcomes);
     }
 
     /// Writes up to `octets_max` octets.
-    pub fn write(&mut self, octets_max: usize, now_us: u64, outcomes: &mut Outcomes) -> Did {
+    pub fn write(
+        &mut self,
+        octets_max: usize,
+        now_us: MonotonicUs,
+        outcomes: &mut Outcomes,
+    ) -> Did {
         let Some(socket) = &mut self.socket else { return Did::Nothing };
         if self.is_half_closed {
             return Did::Nothing;
@@ -200,7 +206,7 @@ impl Client {
     }
 
     /// Reads up to `octets_max` octets of replies.
-    pub fn read(&mut self, octets_max: usize, now_us: u64, outcomes: &mut Outcomes) -> Did {
+    pub fn read(&mut self, octets_max: usize, now_us: MonotonicUs, outcomes: &mut Outcomes) -> Did {
         let Some(socket) = &mut self.socket else { return Did::Nothing };
         if self.resets {
             return if is_silent(socket) { Did::Nothing } else { self.leave(outcomes) };

@@ -10,6 +10,7 @@ use sinkd::sender::source::{DueMessage, Outcome, Pulled, Source, SourceError};
 use sinkd::sender::{Connections, Ends, FailureKind, SendingSettings, SharedRun};
 use sinkd::smtp::client::{Options, OutgoingMail, Protocol};
 use sinkd::stats::Metric;
+use sinkd::time::MonotonicNs;
 
 pub const MS: u64 = 1_000_000;
 pub const S: u64 = 1_000 * MS;
@@ -34,7 +35,7 @@ impl Source for Messages {
         fill(mail);
         let ticket = self.given;
         self.given += 1;
-        let due_ns = Some(self.first_ns + ticket * self.every_ns);
+        let due_ns = Some(MonotonicNs::new(self.first_ns + ticket * self.every_ns));
         Ok(Pulled::Mail(DueMessage { ticket, due_ns, lane: None }))
     }
 
@@ -231,7 +232,7 @@ impl<'a> Run<'a> {
     /// Runs everything that can happen without the clock advancing.
     fn settle(&mut self) {
         loop {
-            let now_ns = self.sender.now_ns();
+            let now_ns = self.sender.now_ns().get();
             for (slot, socket) in self.sender.take_requested() {
                 let target = Target::new(socket, (self.fate)(self.connections), now_ns);
                 self.connections += 1;
@@ -250,7 +251,7 @@ impl<'a> Run<'a> {
 
     /// Advances the clock until something is due, for the sender or for a target.
     fn pass(&mut self) {
-        let now_ns = self.sender.now_ns();
+        let now_ns = self.sender.now_ns().get();
         let targets = self.targets.values().filter_map(|target| target.replies.front());
         let due_ns = targets.map(|(due_ns, _)| due_ns.saturating_sub(now_ns));
         let pause_ns = due_ns.chain(self.sender.wait_ns()).min().unwrap_or(0);
@@ -264,7 +265,7 @@ impl<'a> Run<'a> {
         self.settle();
         for _ in 0..ROUNDS_MAX {
             if self.sender.is_done() {
-                return (self.sender.now_ns(), self.sender.end(), self.mails);
+                return (self.sender.now_ns().get(), self.sender.end(), self.mails);
             }
             self.pass();
         }
@@ -337,7 +338,7 @@ fn a_target_that_refuses_connections_is_retried_with_backoff_until_patience_ends
         run.pass();
         if run.sender.tries() > tries {
             tries = run.sender.tries();
-            tried_ms.push(run.sender.now_ns() / MS);
+            tried_ms.push(run.sender.now_ns().get() / MS);
         }
     }
     // The first connection was requested at 0, and closed at once.
@@ -424,7 +425,7 @@ fn messages_in_progress_at_a_stop_get_the_grace_period() {
     let shared = SharedRun::default();
     let mut run = Run::new(settings, messages(100, S), &shared, |_| Fate::Stalls);
     run.settle();
-    while run.sender.now_ns() < 30 * S {
+    while run.sender.now_ns().get() < 30 * S {
         run.pass();
     }
     shared.stop.store(true, Ordering::Relaxed);

@@ -15,6 +15,7 @@ use sinkd::smtp::client::Protocol;
 use sinkd::smtp::envelope;
 use sinkd::smtp::extension::Extension;
 use sinkd::stats::{Counter, Interval};
+use sinkd::time::MonotonicUs;
 use sinkd::tls::CertificateFolder;
 use sinkd::tls::by_hand::ClientOffer;
 
@@ -167,8 +168,8 @@ impl World {
         self.conditions.faults.contains(&fault)
     }
 
-    fn now_us(&self) -> u64 {
-        self.now.as_micros() as u64
+    fn now_us(&self) -> MonotonicUs {
+        MonotonicUs::START.saturating_add(self.now)
     }
 
     fn sink(&mut self) -> &mut ByHandSink {
@@ -560,7 +561,7 @@ impl World {
         self.sink.take().expect("it runs").kill();
         for client in &mut self.clients {
             // Replies that had already left the sink are still read, and count.
-            while client.read(4096, 0, &mut self.outcomes) == Did::Read {}
+            while client.read(4096, MonotonicUs::START, &mut self.outcomes) == Did::Read {}
             client.leave(&mut self.outcomes);
         }
         self.clients.clear();
@@ -609,7 +610,7 @@ impl World {
             self.let_time_pass(has_moved);
         }
         for client in &mut self.clients {
-            while client.read(4096, 0, &mut self.outcomes) == Did::Read {}
+            while client.read(4096, MonotonicUs::START, &mut self.outcomes) == Did::Read {}
             client.leave(&mut self.outcomes);
         }
         let sink = self.sink.take().expect("it runs");

@@ -18,6 +18,7 @@ use sinkd::sender::blast::{
 use sinkd::sender::source::{Outcome, Pulled, ReplyCode, SessionEnd, Source};
 use sinkd::smtp::client::{ContentForm, OutgoingMail};
 use sinkd::smtp::data::unstuff;
+use sinkd::time::MonotonicNs;
 use sinkd::wording::parse_size;
 
 const DATE: &str = "Sat, 21 Nov 2026 10:00:00 +0000";
@@ -49,7 +50,7 @@ fn template(text: &str) -> BlastSettings {
 /// A message as a source returned it.
 #[derive(Debug, Clone, PartialEq)]
 struct SourcedMessage {
-    due_ns: Option<u64>,
+    due_ns: Option<MonotonicNs>,
     from: Vec<u8>,
     to: Vec<Vec<u8>>,
     form: ContentForm,
@@ -58,7 +59,7 @@ struct SourcedMessage {
 }
 
 impl SourcedMessage {
-    fn of(due_ns: Option<u64>, mail: &OutgoingMail) -> SourcedMessage {
+    fn of(due_ns: Option<MonotonicNs>, mail: &OutgoingMail) -> SourcedMessage {
         SourcedMessage {
             due_ns,
             from: mail.reverse_path().to_vec(),
@@ -81,7 +82,8 @@ impl SourcedMessage {
 fn generate(settings: BlastSettings, threads: usize) -> BTreeMap<u64, SourcedMessage> {
     let plan = BlastPlan::new(settings).unwrap();
     let mut all = BTreeMap::new();
-    let mut sources: Vec<_> = (0..threads).map(|_| (Blast::new(&plan), 0)).collect();
+    let mut sources: Vec<_> =
+        (0..threads).map(|_| (Blast::new(&plan), MonotonicNs::START)).collect();
     let mut mail = OutgoingMail::default();
     // The threads take turns, the first one more often.
     for turn in 0.. {
@@ -269,7 +271,9 @@ fn a_rate_and_a_duration_determine_the_count() {
     let pace = Some(SendingRate { per_s: per_s(1000.0), arrivals: Arrivals::Even, until });
     let all = generate(BlastSettings { count: None, pace, ..settings("2K") }, 3);
     assert_eq!(all.len(), 1500);
-    assert!(all.iter().all(|(number, mail)| mail.due_ns == Some(number * 1_000_000)));
+    assert!(
+        all.iter().all(|(number, mail)| mail.due_ns == Some(MonotonicNs::new(number * 1_000_000)))
+    );
 }
 
 #[test]
@@ -282,7 +286,10 @@ fn numbers_of_possibly_missing_messages_are_known() {
         (3, SessionEnd::Answered),
         (1, SessionEnd::NotSent),
     ] {
-        source.done(ticket, &Outcome { end, codes: &[ReplyCode::new(250)], at_ns: 0 });
+        source.done(
+            ticket,
+            &Outcome { end, codes: &[ReplyCode::new(250)], at_ns: MonotonicNs::START },
+        );
     }
     assert_eq!(plan.missing(), MissingNumbers { not_sent: vec![1, 9], unknown: vec![2] });
 }

@@ -17,6 +17,7 @@ use sinkd::sender::{
     Connections, Ends, FailureKind, ResolvedAddress, SendReport, SendingSettings, SharedRun, run,
 };
 use sinkd::smtp::client::{Options, OutgoingMail, Phase, Protocol, ReplyCode};
+use sinkd::time::MonotonicNs;
 
 /// A source of numbered messages; `done` checks that each message ends once.
 struct Numbered {
@@ -78,7 +79,11 @@ impl Source for Numbered {
             is_last: ticket + lanes >= self.count,
         });
         assert!(self.open.insert(ticket));
-        Ok(Pulled::Mail(DueMessage { ticket, due_ns: self.due_ns.map(|ns| ns * ticket), lane }))
+        Ok(Pulled::Mail(DueMessage {
+            ticket,
+            due_ns: self.due_ns.map(|ns| MonotonicNs::new(ns * ticket)),
+            lane,
+        }))
     }
 
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
@@ -212,12 +217,16 @@ impl Source for Late {
         let ticket = self.given as u64;
         self.given += 1;
         let lane = Some(Lane { key: LaneKey(ticket), is_last: true });
-        Ok(Pulled::Mail(DueMessage { ticket, due_ns: Some(due_ms * 1_000_000), lane }))
+        Ok(Pulled::Mail(DueMessage {
+            ticket,
+            due_ns: Some(MonotonicNs::new(due_ms * 1_000_000)),
+            lane,
+        }))
     }
 
-    fn is_sooner(&self, than_ns: u64) -> bool {
+    fn is_sooner(&self, than_ns: MonotonicNs) -> bool {
         let due_ms = self.due_ms.get(self.given);
-        !self.is_held() && due_ms.is_some_and(|ms| ms * 1_000_000 < than_ns)
+        !self.is_held() && due_ms.is_some_and(|ms| ms * 1_000_000 < than_ns.get())
     }
 
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {

@@ -1,6 +1,7 @@
 //! Header fields that identify a message, with placeholders for the values that vary.
 //!
 //! docs/blast.md explains the fields for programs that check the mail.
+use crate::time::UnixNs;
 
 /// Number of digits of a message number; leading zeros are written.
 pub const DIGITS: usize = 12;
@@ -89,7 +90,8 @@ pub fn sent() -> String {
 
 /// Fills in the sending time. `head` is the head of a message that begins with [`sent`]. Costs 5
 /// ns.
-pub fn write_sent(unix_ms: u64, head: &mut [u8]) {
+pub fn write_sent(unix_ns: UnixNs, head: &mut [u8]) {
+    let unix_ms = unix_ns.get() / 1_000_000;
     let (first, rest) = (unix_ms / 1_000_000_000_000 % 10, unix_ms % 1_000_000_000_000);
     let value = &mut head[SENT_NAME.len()..SENT_NAME.len() + SENT_DIGITS];
     value[0] = b'0' + first as u8;
@@ -124,7 +126,7 @@ mod tests {
     fn the_time_sent_has_13_digits_in_the_first_field() {
         let mut head = (sent() + "X-Run: r\r\n").into_bytes();
         for unix_ms in [0, 1_795_248_000_123, 9_999_999_999_999] {
-            write_sent(unix_ms, &mut head);
+            write_sent(UnixNs::new(unix_ms * 1_000_000), &mut head);
             let expected = format!("X-Sent: {unix_ms:013}\r\nX-Run: r\r\n");
             assert_eq!(str::from_utf8(&head), Ok(&*expected));
         }

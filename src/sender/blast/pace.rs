@@ -1,8 +1,9 @@
 //! Decides when messages leave if a rate is given (open loop).
 use std::time::Duration;
 
+use crate::time::MonotonicNs;
+
 use super::random::{Purpose, Random};
-use crate::sender::clock::nanos;
 use crate::sender::input::Positive;
 
 /// The distribution of the gaps between messages.
@@ -32,7 +33,7 @@ pub(super) struct Schedule {
     gap_ns: f64,
     arrivals: Arrivals,
     /// No message is due at this time or later.
-    until_ns: Option<u64>,
+    until_ns: Option<MonotonicNs>,
     seed: u64,
     /// For Poisson arrivals: the number up to which gaps were added up.
     number: u64,
@@ -44,20 +45,19 @@ impl Schedule {
         Schedule {
             gap_ns: 1e9 / pace.per_s.get(),
             arrivals: pace.arrivals,
-            until_ns: pace.until.map(nanos),
+            until_ns: pace.until.map(|until| MonotonicNs::START.saturating_add(until)),
             seed,
             number: 0,
             at_ns: 0.0,
         }
     }
 
-    /// Returns when the message is due, in ns since the start of sending; `None` if that is not
-    /// before the end.
+    /// Returns when the message is due; `None` if that is not before the end.
     ///
     /// `number` must not decrease. Poisson arrivals cost 15 ns for each number since the last call,
     /// because every thread adds up the gaps of all messages, which avoids communication between
     /// threads.
-    pub fn due_ns(&mut self, number: u64) -> Option<u64> {
+    pub fn due_ns(&mut self, number: u64) -> Option<MonotonicNs> {
         let due = match self.arrivals {
             Arrivals::Even => number as f64 * self.gap_ns,
             Arrivals::Poisson => {
@@ -68,8 +68,9 @@ impl Schedule {
                 }
                 self.at_ns
             }
-        } as u64;
-        self.until_ns.is_none_or(|until_ns| due < until_ns).then_some(due)
+        };
+        let due_ns = MonotonicNs::new(due as u64);
+        self.until_ns.is_none_or(|until_ns| due_ns < until_ns).then_some(due_ns)
     }
 }
 
@@ -81,7 +82,7 @@ mod tests {
         let per_s = Positive::new(1000.0).unwrap();
         let pace = SendingRate { per_s, arrivals, until: Some(Duration::from_secs(10)) };
         let mut schedule = Schedule::new(&pace, 7);
-        (first..).step_by(step).map_while(|number| schedule.due_ns(number)).collect()
+        (first..).step_by(step).map_while(|number| Some(schedule.due_ns(number)?.get())).collect()
     }
 
     #[test]

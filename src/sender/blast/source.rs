@@ -3,6 +3,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use crate::time::{MonotonicNs, UnixNs};
+
 use super::bank::{Bodies, Chosen};
 use super::head::{digits, write_sent};
 use super::pace::Schedule;
@@ -115,11 +117,11 @@ impl Source for Blast {
         true
     }
 
-    fn begin(&mut self, unix_ns: u64, mail: &mut OutgoingMail) {
-        write_sent(unix_ns / 1_000_000, &mut mail.head);
+    fn begin(&mut self, unix_ns: UnixNs, mail: &mut OutgoingMail) {
+        write_sent(unix_ns, &mut mail.head);
     }
 
-    fn overdue(&mut self, ended_ns: u64) -> Option<u64> {
+    fn overdue(&mut self, ended_ns: MonotonicNs) -> Option<MonotonicNs> {
         let number = self.plan.next()?;
         let due_ns = self.schedule.as_mut()?.due_ns(number).filter(|due_ns| *due_ns < ended_ns)?;
         self.plan.take();

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use super::connection_end::ConnectionEnd;
 use super::{CHECK_INTERVAL, Engine, ReportedProgress};
-use crate::sender::clock::time_between;
 use crate::sender::network::Network;
 use crate::sender::recording::ConnectionFailure;
 use crate::sender::scheduling::{
@@ -16,7 +15,7 @@ impl<N: Network> Engine<'_, N> {
     /// Does periodic checks that no event triggers.
     pub fn check_periodically(&mut self) {
         let now_ns = self.ledger.now_ns();
-        if time_between(self.checked_ns, now_ns) < CHECK_INTERVAL {
+        if now_ns.since(self.checked_ns) < CHECK_INTERVAL {
             return;
         }
         self.checked_ns = now_ns;
@@ -24,7 +23,7 @@ impl<N: Network> Engine<'_, N> {
         self.notify_others();
         // Relaxed, because only the flag itself is shared.
         let is_stopped = self.shared.stop.load(Ordering::Relaxed);
-        let answered_ns = self.shared.last_answer.ns();
+        let answered_ns = self.shared.last_answer.get();
         let request = if is_stopped { OwnerRequest::Stop } else { OwnerRequest::Continue };
         match self.scheduler.continuation(now_ns, answered_ns, request) {
             RunContinuation::Continue => {}

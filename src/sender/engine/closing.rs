@@ -1,4 +1,6 @@
 //! The end of a connection: what it says about the target, and where its messages go.
+use crate::time::MonotonicNs;
+
 use super::Engine;
 use super::connection_end::ConnectionEnd;
 use crate::sender::network::Network;
@@ -53,7 +55,7 @@ impl<N: Network> Engine<'_, N> {
         meaning: EndMeaning,
         end: ConnectionEnd,
         fault: Option<SessionFault>,
-        requested_ns: u64,
+        requested_ns: MonotonicNs,
     ) {
         // Such a failure was already counted as a reply.
         let is_counted =

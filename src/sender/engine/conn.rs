@@ -12,6 +12,7 @@ use crate::sender::settings::{SendingTls, TlsStart};
 use crate::sender::source::DueMessage;
 use crate::smtp::client::{ClientSession, OutgoingMail};
 use crate::stats::{Counter, Metric};
+use crate::time::MonotonicUs;
 use crate::tls::Failure;
 
 /// Maximum number of slices in one write.
@@ -53,10 +54,10 @@ pub struct TargetConn {
     pub session: ClientSession<DueMessage>,
     protection: Protection,
     is_connected: bool,
-    /// When the connection was requested, in µs.
-    requested_us: u64,
-    /// When octets were last sent or received, in µs.
-    active_us: u64,
+    /// When the connection was requested.
+    requested_us: MonotonicUs,
+    /// When octets were last sent or received.
+    active_us: MonotonicUs,
     /// Number of slices in the last write, as an estimate for the next one.
     pieces: usize,
 }
@@ -66,7 +67,7 @@ impl TargetConn {
         stream: TargetStream,
         session: ClientSession<DueMessage>,
         plan: Option<SendingTls>,
-        now_us: u64,
+        now_us: MonotonicUs,
     ) -> TargetConn {
         let (requested_us, active_us) = (now_us, now_us);
         let protection = plan.map_or(Protection::None, Protection::Planned);
@@ -121,7 +122,7 @@ impl TargetConn {
             self.session.connected(now_us);
             ledger.tally.connections += 1;
             ledger.recorder.add(Counter::Connections, 1);
-            ledger.recorder.record(Metric::Connect, now_us.saturating_sub(self.requested_us));
+            ledger.recorder.record(Metric::Connect, now_us.us_since(self.requested_us));
             if let Protection::Planned(plan) = &self.protection
                 && plan.start == TlsStart::AtOnce
             {
@@ -273,7 +274,7 @@ impl TargetConn {
     /// Starts a message in the session.
     pub fn start(&mut self, due: DueMessage, mut mail: Box<OutgoingMail>, ledger: &mut SendLedger) {
         ledger.record_start(&due);
-        let unix_ns = ledger.unix_ns().get();
+        let unix_ns = ledger.unix_ns();
         ledger.supply.source.begin(unix_ns, &mut mail);
         self.session.lend(&mut ledger.buffers.write);
         self.session.start(due, mail, ledger.now_us(), ledger);
@@ -363,9 +364,9 @@ impl TargetConn {
 
     /// Returns whether nothing was sent or received for longer than `max`, while something is
     /// expected of the target.
-    pub fn is_stalled(&self, now_us: u64, max: Duration) -> bool {
+    pub fn is_stalled(&self, now_us: MonotonicUs, max: Duration) -> bool {
         let waits = !self.is_connected || self.session.waits() || self.is_handshaking();
-        waits && Duration::from_micros(now_us.saturating_sub(self.active_us)) > max
+        waits && now_us.since(self.active_us) > max
     }
 
     /// Ends the connection, over which `started` messages were begun: reports the outcome of
@@ -378,7 +379,7 @@ impl TargetConn {
         if self.is_connected {
             ledger.recorder.add(Counter::Closed, 1);
             ledger.recorder.record(Metric::SessionMessages, started);
-            let session_us = ledger.now_us().saturating_sub(self.requested_us);
+            let session_us = ledger.now_us().us_since(self.requested_us);
             ledger.recorder.record(Metric::Session, session_us);
         }
     }
@@ -386,7 +387,7 @@ impl TargetConn {
 
 /// Begins the handshake that was planned.
 #[cold]
-fn begin_tls(plan: &SendingTls, now_us: u64) -> Result<Protection, ConnectionEnd> {
+fn begin_tls(plan: &SendingTls, now_us: MonotonicUs) -> Result<Protection, ConnectionEnd> {
     let tls = TargetTls::begin(&plan.connector, now_us)?;
     Ok(Protection::Tls(Box::new(tls)))
 }

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use mio::Events;
 
+use crate::time::MonotonicNs;
+
 use super::network::{KernelNetwork, Network, Pause, TargetEvent};
 use super::recording::{ConnectionFailure, FailureExample, FailureKind, SendLedger, SendingError};
 use super::scheduling::{
@@ -43,7 +45,7 @@ pub(super) struct Engine<'a, N> {
     /// Connections that have something to do but may get no event.
     again: Vec<ConnectionSlot>,
     error: Option<SendingError>,
-    checked_ns: u64,
+    checked_ns: MonotonicNs,
     /// Number of answered messages when `SharedRun::last_answer` was last set.
     answered: u64,
     /// The progress last reported to the owner.
@@ -113,7 +115,7 @@ impl<'a, N: Network> Engine<'a, N> {
             connections: BySlot::new(),
             again: Vec::new(),
             error: None,
-            checked_ns: 0,
+            checked_ns: MonotonicNs::START,
             answered: 0,
             reported: ReportedProgress::default(),
         }
@@ -246,7 +248,7 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Records that a connection requested at `requested_ns` failed before it was useful.
     #[cold]
-    fn record_failed_connection(&mut self, why: ConnectionFailure, requested_ns: u64) {
+    fn record_failed_connection(&mut self, why: ConnectionFailure, requested_ns: MonotonicNs) {
         self.count_failure(FailureKind::Connection, &why);
         self.back_off(&why, requested_ns);
     }
@@ -260,7 +262,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Schedules a later attempt, after a failure that is already counted.
-    fn back_off(&mut self, why: &ConnectionFailure, requested_ns: u64) {
+    fn back_off(&mut self, why: &ConnectionFailure, requested_ns: MonotonicNs) {
         self.notify_others();
         self.observe_others();
         if self.scheduler.back_off(requested_ns, self.ledger.now_ns()) == NextAttempt::Never {
@@ -290,7 +292,7 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Learns from other threads whether the target serves them.
     fn observe_others(&mut self) {
-        if let Some(at_ns) = self.shared.last_useful.ns() {
+        if let Some(at_ns) = self.shared.last_useful.get() {
             self.scheduler.record_useful_elsewhere(at_ns);
         }
     }

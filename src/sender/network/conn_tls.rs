@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
 use super::stream::TargetStream;
+use crate::time::MonotonicUs;
 use crate::tls::{
     CONTENT_BYTES_MAX, ClientHandshake, ClientStep, Connector, Failure, Opened, Records, Secured,
     SessionKind,
@@ -45,8 +46,8 @@ pub struct TargetTls {
     out: usize,
     /// For each record in `sealed`: its end there, and the number of session octets in it.
     records: VecDeque<(usize, usize)>,
-    /// When the handshake began, in µs.
-    started_us: u64,
+    /// When the handshake began.
+    started_us: MonotonicUs,
 }
 
 /// Whether octets were sealed.
@@ -65,8 +66,8 @@ pub struct HandshakeEnd {
     pub kind: SessionKind,
     /// Content that arrived with the end of the handshake.
     pub early: Vec<u8>,
-    /// When the handshake began, in µs.
-    pub started_us: u64,
+    /// When the handshake began.
+    pub started_us: MonotonicUs,
 }
 
 /// The result of reading the next record.
@@ -83,7 +84,7 @@ pub enum ReceivedRecord {
 
 impl TargetTls {
     /// Begins the handshake; its first message is ready to be written.
-    pub fn begin(connector: &Connector, now_us: u64) -> Result<TargetTls, Failure> {
+    pub fn begin(connector: &Connector, now_us: MonotonicUs) -> Result<TargetTls, Failure> {
         let mut tls = TargetTls {
             layer: Layer::Handshake(ClientHandshake::new(connector)?),
             held: Vec::new(),
@@ -340,7 +341,7 @@ mod tests {
         socket.set_nonblocking(true).unwrap();
         socket2::SockRef::from(&ours).set_send_buffer_size(1).unwrap();
         let mut stream = TargetStream::Unix(mio::net::UnixStream::from_std(ours));
-        let mut tls = TargetTls::begin(&connector, 0).unwrap();
+        let mut tls = TargetTls::begin(&connector, MonotonicUs::START).unwrap();
         let mut server = Some(Handshake::new(&acceptor).unwrap());
         let (mut unread, mut records) = (Vec::new(), None);
         let mut buffer = vec![0; 1 << 16];

@@ -5,6 +5,8 @@ use std::time::Duration;
 use mio::event::Event;
 use mio::{Events, Poll, Token};
 
+use crate::time::MonotonicNs;
+
 use super::alarm::Alarm;
 use super::stream::TargetStream;
 use crate::sender::scheduling::ConnectionSlot;
@@ -41,9 +43,9 @@ impl TargetEvent {
 /// How long a thread may wait for events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
-    pub now_ns: u64,
+    pub now_ns: MonotonicNs,
     /// When something is due, to the microsecond; `None` if nothing is.
-    pub due_ns: Option<u64>,
+    pub due_ns: Option<MonotonicNs>,
     /// Upper bound of the wait, whatever is due.
     pub at_most: Duration,
 }
@@ -53,25 +55,25 @@ pub struct KernelNetwork {
     address: ResolvedAddress,
     poll: Poll,
     alarm: Alarm,
-    /// The time for which the alarm is set.
-    alarm_ns: u64,
+    /// The time for which the alarm was last set; `None` before the first.
+    alarm_ns: Option<MonotonicNs>,
 }
 
 impl KernelNetwork {
     pub fn new(address: ResolvedAddress) -> io::Result<KernelNetwork> {
         let poll = Poll::new()?;
         let alarm = Alarm::new(poll.registry(), ALARM)?;
-        Ok(KernelNetwork { address, poll, alarm, alarm_ns: 0 })
+        Ok(KernelNetwork { address, poll, alarm, alarm_ns: None })
     }
 
     /// Waits for events, or until something is due.
     pub fn wait(&mut self, events: &mut Events, pause: Pause) -> io::Result<()> {
         let mut timeout = pause.at_most;
         if let Some(due_ns) = pause.due_ns {
-            let after = Duration::from_nanos(due_ns.saturating_sub(pause.now_ns));
-            if self.alarm_ns != due_ns {
+            let after = due_ns.since(pause.now_ns);
+            if self.alarm_ns != Some(due_ns) {
                 self.alarm.set(after)?;
-                self.alarm_ns = due_ns;
+                self.alarm_ns = Some(due_ns);
             }
             timeout = self.alarm.bound(after).unwrap_or(timeout).min(timeout);
         }

@@ -8,7 +8,7 @@ use crate::sender::network::OutputBuffers;
 use crate::sender::source::{DueMessage, Outcome, SessionEnd, Source};
 use crate::smtp::client::{Done, OutgoingMail, Phase, ReplyCode, SessionWatch};
 use crate::stats::{Counter, Metric, Recorder};
-use crate::time::UnixNs;
+use crate::time::{MonotonicNs, MonotonicUs, UnixNs};
 use crate::tls::{Failure, SessionKind, TLS_1_3};
 
 /// Returns the names of the kinds of replies, in the order of the counters.
@@ -26,7 +26,7 @@ pub struct SendLedger {
     /// Decides about messages that the target turned away.
     pub resends: Resends,
     /// When this thread stopped beginning messages; `None` while it begins them.
-    pub ended_ns: Option<u64>,
+    pub ended_ns: Option<MonotonicNs>,
     /// The number of replies of each kind in this second, in the order of [`reply_names`].
     replies: Box<[u32]>,
 }
@@ -47,13 +47,13 @@ impl SendLedger {
 
     /// Returns the time that was last read.
     #[inline]
-    pub fn now_ns(&self) -> u64 {
+    pub fn now_ns(&self) -> MonotonicNs {
         self.time.now_ns()
     }
 
-    /// Returns the time that was last read, in µs.
+    /// Returns the time that was last read.
     #[inline]
-    pub fn now_us(&self) -> u64 {
+    pub fn now_us(&self) -> MonotonicUs {
         self.time.now_us()
     }
 
@@ -87,8 +87,8 @@ impl SendLedger {
     }
 
     /// Records that a handshake begun at `started_us` completed.
-    pub fn secured(&mut self, started_us: u64, version: &str, kind: SessionKind) {
-        self.recorder.record(Metric::Handshake, self.now_us().saturating_sub(started_us));
+    pub fn secured(&mut self, started_us: MonotonicUs, version: &str, kind: SessionKind) {
+        self.recorder.record(Metric::Handshake, self.now_us().us_since(started_us));
         self.recorder.add(Counter::TlsHandshakes, 1);
         let of_version = if version == TLS_1_3 { Counter::Tls13 } else { Counter::Tls12 };
         self.recorder.add(of_version, 1);
@@ -110,7 +110,7 @@ impl SendLedger {
         }
         self.tally.started += 1;
         if let Some(due_ns) = due.due_ns {
-            self.recorder.record(Metric::Late, self.now_ns().saturating_sub(due_ns) / 1000);
+            self.recorder.record(Metric::Late, self.now_ns().ns_since(due_ns) / 1000);
         }
     }
 
@@ -150,10 +150,10 @@ impl SendLedger {
 
     /// Records a message that had not begun when sending ended at `ended_ns`. If it was due, its
     /// waiting time until then is a lower bound of the time it would have needed.
-    fn not_started(&mut self, due_ns: Option<u64>, ended_ns: u64) {
+    fn not_started(&mut self, due_ns: Option<MonotonicNs>, ended_ns: MonotonicNs) {
         if let Some(due_ns) = due_ns.filter(|due_ns| *due_ns < ended_ns) {
             self.tally.not_started += 1;
-            let waited_us = (ended_ns - due_ns) / 1000;
+            let waited_us = ended_ns.ns_since(due_ns) / 1000;
             self.recorder.record(Metric::Late, waited_us);
             self.recorder.record(Metric::Transaction, waited_us);
         }
@@ -161,7 +161,7 @@ impl SendLedger {
 
     /// Counts and records the messages that the source still had, after all threads have ended.
     /// `ended_ns` is when the last thread stopped beginning messages.
-    pub fn count_overdue(&mut self, ended_ns: u64) {
+    pub fn count_overdue(&mut self, ended_ns: MonotonicNs) {
         self.begin_round();
         while let Some(due_ns) = self.supply.source.overdue(ended_ns) {
             self.not_started(Some(due_ns), ended_ns);
@@ -204,15 +204,15 @@ impl SessionWatch<DueMessage> for SendLedger {
         let accepted = outcome.accepted();
         if accepted > 0 {
             self.recorder.message(octets, accepted as u64);
-            let since_us = due.due_ns.map_or(started_us, |due_ns| due_ns / 1000);
-            self.recorder.record(Metric::Transaction, self.now_us().saturating_sub(since_us));
-            self.recorder.record(Metric::Sent, self.now_us().saturating_sub(started_us));
+            let since_us = due.due_ns.map_or(started_us, MonotonicNs::us);
+            self.recorder.record(Metric::Transaction, self.now_us().us_since(since_us));
+            self.recorder.record(Metric::Sent, self.now_us().us_since(started_us));
         } else if end == SessionEnd::Answered {
             self.recorder.add(Counter::Refused, 1);
         } else if let (SessionEnd::NotSent | SessionEnd::Unknown, Some(due_ns)) = (end, due.due_ns)
         {
             // The message was never answered: its transaction took longer than this.
-            let waited_us = self.now_ns().saturating_sub(due_ns) / 1000;
+            let waited_us = self.now_ns().ns_since(due_ns) / 1000;
             self.recorder.record(Metric::Transaction, waited_us);
         }
         self.end(due, octets, &outcome);

@@ -15,6 +15,7 @@ use super::tally::{ReplayCount, ReplayTally};
 use crate::log::{MessageId, Slot};
 use crate::sender::source::{DueMessage, Lane, Outcome, Pulled, SessionEnd, Source, SourceError};
 use crate::smtp::client::OutgoingMail;
+use crate::time::MonotonicNs;
 use crate::wording::with_causes;
 
 /// Number of messages that one write to the resume file announces before they are sent. If the
@@ -55,12 +56,12 @@ pub struct Feed<'a> {
     options: ReplayOptions,
     moments: Departures,
     /// Messages that are planned and announced in the resume file, but not handed out yet.
-    announced: VecDeque<(Option<u64>, Departure)>,
+    announced: VecDeque<(Option<MonotonicNs>, Departure)>,
     retries: Retries,
     in_progress: HashMap<u64, MessageInProgress>,
     next_ticket: u64,
     /// The latest time that the sender has reported.
-    now_ns: u64,
+    now_ns: MonotonicNs,
     resume_log: ResumeLog,
     tally: Arc<ReplayTally>,
     /// The number of consecutive messages without an answer.
@@ -79,8 +80,8 @@ struct MessageInProgress {
 
 /// The next message to hand out.
 enum NextMessage {
-    Planned(Option<u64>, Departure),
-    Retry(Option<u64>, PendingRetry),
+    Planned(Option<MonotonicNs>, Departure),
+    Retry(Option<MonotonicNs>, PendingRetry),
 }
 
 impl<'a> Feed<'a> {
@@ -101,7 +102,7 @@ impl<'a> Feed<'a> {
             retries: Retries::new(options.retry),
             in_progress: HashMap::new(),
             next_ticket: 0,
-            now_ns: 0,
+            now_ns: MonotonicNs::START,
             resume_log: ResumeLog::new(resume),
             tally,
             unanswered: 0,
@@ -148,7 +149,7 @@ impl<'a> Feed<'a> {
         Ok(Some(NextMessage::Retry(is_timed.then_some(retry_ns), pending)))
     }
 
-    fn due_message(&mut self, due_ns: Option<u64>, lane: Lane) -> DueMessage {
+    fn due_message(&mut self, due_ns: Option<MonotonicNs>, lane: Lane) -> DueMessage {
         self.next_ticket += 1;
         let lane = (self.options.sessions == SessionMapping::Original).then_some(lane);
         DueMessage { ticket: self.next_ticket, due_ns, lane }
@@ -157,7 +158,7 @@ impl<'a> Feed<'a> {
     /// Returns a planned message, if it can be sent.
     fn planned(
         &mut self,
-        due_ns: Option<u64>,
+        due_ns: Option<MonotonicNs>,
         departure: Departure,
         mail: &mut OutgoingMail,
     ) -> Option<DueMessage> {
@@ -193,7 +194,7 @@ impl<'a> Feed<'a> {
     /// moved on.
     fn send_retry(
         &mut self,
-        due_ns: Option<u64>,
+        due_ns: Option<MonotonicNs>,
         pending: PendingRetry,
         mail: &mut OutgoingMail,
     ) -> Option<DueMessage> {
@@ -317,7 +318,7 @@ impl Source for Feed<'_> {
     }
 
     /// Only messages that are sent again can be out of order; planned messages are ordered.
-    fn is_sooner(&self, than_ns: u64) -> bool {
+    fn is_sooner(&self, than_ns: MonotonicNs) -> bool {
         self.retries.due_ns().is_some_and(|retry_ns| retry_ns < than_ns)
     }
 

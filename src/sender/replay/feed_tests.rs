@@ -5,7 +5,7 @@ use crate::sender::input::Positive;
 use crate::sender::replay::testkit::{folder, stored};
 use crate::sender::replay::{IdSet, LOOK_AHEAD, Marks, Rewriting, Selection};
 use crate::smtp::client::ReplyCode;
-use crate::time::{Span, UnixNs};
+use crate::time::{MonotonicNs, Span, UnixNs};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -52,7 +52,8 @@ fn due_messages(feed: &mut Feed<'_>) -> Vec<(String, DueMessage)> {
             Pulled::Mail(due) => {
                 due_messages.push((subject(&mail), due));
                 let codes = vec![ReplyCode::new(250); mail.recipients().len()];
-                let outcome = Outcome { end: SessionEnd::Answered, codes: &codes, at_ns: 0 };
+                let outcome =
+                    Outcome { end: SessionEnd::Answered, codes: &codes, at_ns: MonotonicNs::START };
                 feed.done(due.ticket, &outcome);
             }
             Pulled::End => return due_messages,
@@ -74,7 +75,8 @@ fn messages_have_their_moments_and_lanes() {
     let due_messages = due_messages(&mut feed);
     let subjects: Vec<&str> = due_messages.iter().map(|(subject, _)| &subject[..]).collect();
     assert_eq!(subjects, ["0", "1", "2", "3"]);
-    let times: Vec<_> = due_messages.iter().map(|(_, due)| due.due_ns.unwrap() / 1_000).collect();
+    let times: Vec<_> =
+        due_messages.iter().map(|(_, due)| due.due_ns.unwrap().us().get()).collect();
     assert_eq!(times, [0, 500, 1_000, 1_500]);
     let lanes: Vec<Lane> = due_messages.iter().map(|(_, due)| due.lane.unwrap()).collect();
     assert_eq!(
@@ -93,7 +95,7 @@ fn messages_have_their_moments_and_lanes() {
 fn what_is_sent_again_overtakes() {
     let path = tempfile::tempdir().unwrap();
     let folder = data(path.path(), 3);
-    let ms = 1_000_000;
+    let at = |ms| MonotonicNs::new(ms * 1_000_000);
     let retry = Retry { times: 2, after: Duration::from_millis(10) };
     let per_s = Positive::new(10.0).unwrap();
     let (pace, sessions) = (ReplayPace::Rate { per_s }, SessionMapping::Original);
@@ -108,24 +110,24 @@ fn what_is_sent_again_overtakes() {
         feed.done(due.ticket, &Outcome { end: SessionEnd::Answered, codes: &codes, at_ns });
     };
     let (first, second) = (give(&mut feed), give(&mut feed));
-    assert_eq!((first.0.due_ns, second.0.due_ns), (Some(0), Some(100 * ms)));
-    assert!(!feed.is_sooner(100 * ms)); // nothing has come back yet
-    answer(&mut feed, &first, 451, 3 * ms);
-    assert!(feed.is_sooner(100 * ms) && !feed.is_sooner(13 * ms));
+    assert_eq!((first.0.due_ns, second.0.due_ns), (Some(at(0)), Some(at(100))));
+    assert!(!feed.is_sooner(at(100))); // nothing has come back yet
+    answer(&mut feed, &first, 451, at(3));
+    assert!(feed.is_sooner(at(100)) && !feed.is_sooner(at(13)));
     let again = give(&mut feed);
-    assert_eq!((again.0.due_ns, subject(&again.1)), (Some(13 * ms), "0".into()));
+    assert_eq!((again.0.due_ns, subject(&again.1)), (Some(at(13)), "0".into()));
     let lanes = [&first, &second, &again].map(|(due, _)| due.lane.unwrap());
     assert!(lanes[2].is_last && lanes[..2].iter().all(|lane| lane.key != lanes[2].key));
-    answer(&mut feed, &again, 451, 15 * ms);
+    answer(&mut feed, &again, 451, at(15));
     let again = give(&mut feed);
-    assert_eq!(again.0.due_ns, Some(35 * ms)); // twice as long
+    assert_eq!(again.0.due_ns, Some(at(35))); // twice as long
     for message in [again, second] {
-        answer(&mut feed, &message, 250, 120 * ms);
+        answer(&mut feed, &message, 250, at(120));
     }
-    assert!(!feed.is_sooner(u64::MAX));
+    assert!(!feed.is_sooner(at(u64::MAX / 1_000_000)));
     let third = give(&mut feed);
-    assert_eq!((third.0.due_ns, subject(&third.1)), (Some(200 * ms), "2".into()));
-    answer(&mut feed, &third, 250, 200 * ms);
+    assert_eq!((third.0.due_ns, subject(&third.1)), (Some(at(200)), "2".into()));
+    answer(&mut feed, &third, 250, at(200));
     assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Pulled::End);
     assert_eq!((tally.count(ReplayCount::Accepted), tally.count(ReplayCount::Retried)), (3, 2));
 }
@@ -144,9 +146,11 @@ fn check(tries: &[(SessionEnd, &[u16])], expected: &[(ReplayCount, u64)]) {
         mail.clear();
         let Pulled::Mail(due) = feed.next(&mut mail).unwrap() else { panic!("try {at}") };
         assert_eq!(mail.recipients().len(), codes.len(), "try {at}");
-        assert_eq!(due.due_ns, (at > 0).then(|| ((1 << at) - 1) * 1_000_000_000), "try {at}");
+        let due_s = (at > 0).then(|| (1 << at) - 1);
+        let due_ns = due_s.map(|s: u64| MonotonicNs::new(s * 1_000_000_000));
+        assert_eq!(due.due_ns, due_ns, "try {at}");
         assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Pulled::Wait);
-        let at_ns = due.due_ns.unwrap_or(0);
+        let at_ns = due.due_ns.unwrap_or_default();
         let codes: Vec<_> = codes.iter().map(|code| ReplyCode::new(*code)).collect();
         feed.done(due.ticket, &Outcome { end: *end, codes: &codes, at_ns });
     }
@@ -209,7 +213,8 @@ fn a_target_that_answers_nothing_is_given_up() {
         match feed.next(&mut mail) {
             Ok(Pulled::Mail(due)) => {
                 let codes = vec![None; mail.recipients().len()];
-                let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: 0 };
+                let outcome =
+                    Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: MonotonicNs::START };
                 feed.done(due.ticket, &outcome);
             }
             Ok(other) => panic!("{other:?}"),
@@ -305,12 +310,12 @@ fn send(
 ) -> bool {
     let mut feed = feed;
     let mut in_progress: VecDeque<(DueMessage, OutgoingMail)> = VecDeque::new();
-    let (mut now_ns, mut step) = (0, 0);
+    let (mut now_ns, mut step) = (MonotonicNs::START, 0);
     loop {
         let mut mail = OutgoingMail::default();
         let next = feed.next(&mut mail).unwrap();
         if let Pulled::Mail(due) = next {
-            now_ns = now_ns.max(due.due_ns.unwrap_or(0));
+            now_ns = now_ns.max(due.due_ns.unwrap_or_default());
             in_progress.push_back((due, mail));
             if in_progress.len() < 3 {
                 continue;
@@ -319,7 +324,7 @@ fn send(
         let Some((due, mail)) = in_progress.pop_front() else { return next == Pulled::End };
         let Some(answer) = answers.next() else { return false };
         step += 1;
-        now_ns += 1_000_000;
+        now_ns = now_ns.saturating_add_ns(1_000_000);
         let (end, codes) = target.take(&mail, answer, step);
         if answer == ScriptedAnswer::Killed {
             // As kill -9 does: nothing more is written.

@@ -2,7 +2,7 @@
 use std::fmt;
 
 use crate::sender::input::Positive;
-use crate::time::UnixNs;
+use crate::time::{MonotonicNs, UnixNs};
 
 /// The pace of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,28 +28,28 @@ pub struct Departures {
     first_left_ns: Option<UnixNs>,
     /// The number of messages that were passed to `next`.
     passed: u64,
-    last_due_ns: u64,
+    last_due_ns: MonotonicNs,
 }
 
 impl Departures {
     /// Starts with the first message passed to `next`.
     pub fn new(pace: ReplayPace) -> Departures {
-        Departures { pace, first_left_ns: None, passed: 0, last_due_ns: 0 }
+        Departures { pace, first_left_ns: None, passed: 0, last_due_ns: MonotonicNs::START }
     }
 
-    /// Returns when the next message leaves, in ns since the start of sending; never decreases.
-    /// `None`: as soon as a connection has room for it. `left_ns` is its original departure.
-    /// Where the clock had been set back, the pause is 0.
-    pub fn next(&mut self, left_ns: UnixNs) -> Option<u64> {
+    /// Returns when the next message leaves; never decreases. `None`: as soon as a connection has
+    /// room for it. `left_ns` is its original departure. Where the clock had been set back, the
+    /// pause is 0.
+    pub fn next(&mut self, left_ns: UnixNs) -> Option<MonotonicNs> {
         let first_left_ns = *self.first_left_ns.get_or_insert(left_ns);
-        let due_ns = match self.pace {
+        let due = match self.pace {
             ReplayPace::Max => return None,
             // An f64 holds a hundred days to the nanosecond, and years to the microsecond.
             ReplayPace::Original { speed } => left_ns.ns_since(first_left_ns) as f64 / speed.get(),
             ReplayPace::Rate { per_s } => self.passed as f64 / per_s.get() * 1e9,
         };
         self.passed += 1;
-        self.last_due_ns = self.last_due_ns.max(due_ns as u64);
+        self.last_due_ns = self.last_due_ns.max(MonotonicNs::new(due as u64));
         Some(self.last_due_ns)
     }
 }
@@ -87,8 +87,9 @@ mod tests {
     #[track_caller]
     fn check(pace: ReplayPace, left: &[u64], expected: &[u64]) {
         let mut moments = Departures::new(pace);
-        let got: Vec<u64> =
+        let got: Vec<MonotonicNs> =
             left.iter().filter_map(|left| moments.next(UnixNs::new(*left))).collect();
+        let expected: Vec<MonotonicNs> = expected.iter().copied().map(MonotonicNs::new).collect();
         assert_eq!(got, expected, "{pace}");
     }
 

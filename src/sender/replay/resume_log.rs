@@ -7,6 +7,7 @@ use super::tally::{ReplayCount, ReplayTally};
 use crate::log::reader::ReadError;
 use crate::log::{MessageId, Slot, StoredPart};
 use crate::sender::source::OutcomeFileError;
+use crate::time::MonotonicNs;
 
 /// Number of outcomes that are written together.
 const OUTCOMES_MAX: usize = 64;
@@ -19,7 +20,7 @@ pub(super) struct ResumeLog {
     pub resume: Option<Resume>,
     pub before: SentBefore,
     outcomes: UnwrittenOutcomes,
-    flushed_ns: u64,
+    flushed_ns: MonotonicNs,
     /// Why the replay can't continue: the resume file can't be written.
     error: Option<OutcomeFileError>,
 }
@@ -117,9 +118,9 @@ impl ResumeLog {
 
     /// Records that a message ended. If none is in progress, the next event may be a long time
     /// away, so the outcomes are written immediately.
-    pub fn record_end(&mut self, now_ns: u64, in_progress: usize) {
+    pub fn record_end(&mut self, now_ns: MonotonicNs, in_progress: usize) {
         self.outcomes.ended += 1;
-        let is_time = now_ns.saturating_sub(self.flushed_ns) >= FLUSH_NS;
+        let is_time = now_ns.ns_since(self.flushed_ns) >= FLUSH_NS;
         if in_progress == 0 || is_time || self.outcomes.ended >= OUTCOMES_MAX {
             self.flushed_ns = now_ns;
             self.flush();

@@ -5,7 +5,7 @@ use super::ahead::ReadAhead;
 use super::recipient_verdict::AnsweredRecipients;
 use super::sent_before::Remaining;
 use crate::log::Slot;
-use crate::sender::clock::nanos;
+use crate::time::MonotonicNs;
 
 /// Maximum number of messages waiting for a retry. Further ones are given up, and remain for a
 /// resume.
@@ -42,7 +42,7 @@ pub struct PendingRetry {
 #[derive(Debug)]
 pub struct Retries {
     retry: Retry,
-    waiting: ReadAhead<u64, PendingRetry>,
+    waiting: ReadAhead<MonotonicNs, PendingRetry>,
 }
 
 impl Retries {
@@ -58,24 +58,28 @@ impl Retries {
 
     /// Adds a message after `pending.tries` attempts, at `now_ns`. Returns it if it has no attempts
     /// left, or if too many messages are waiting.
-    pub fn schedule(&mut self, pending: PendingRetry, now_ns: u64) -> Result<(), PendingRetry> {
+    pub fn schedule(
+        &mut self,
+        pending: PendingRetry,
+        now_ns: MonotonicNs,
+    ) -> Result<(), PendingRetry> {
         if pending.tries > self.retry.times || self.waiting.is_full() {
             return Err(pending);
         }
         let doublings = pending.tries.saturating_sub(1).min(LONGEST.ilog2());
         let pause = self.retry.after.saturating_mul(1 << doublings);
-        let due_ns = now_ns.saturating_add(nanos(pause));
+        let due_ns = now_ns.saturating_add(pause);
         self.waiting.push(due_ns, pending);
         Ok(())
     }
 
-    /// Returns when the next message is due, in ns since the start of sending.
-    pub fn due_ns(&self) -> Option<u64> {
+    /// Returns when the next message is due.
+    pub fn due_ns(&self) -> Option<MonotonicNs> {
         self.waiting.peek().copied()
     }
 
     /// Removes and returns the next message.
-    pub fn pop(&mut self) -> Option<(u64, PendingRetry)> {
+    pub fn pop(&mut self) -> Option<(MonotonicNs, PendingRetry)> {
         self.waiting.pop()
     }
 }
@@ -99,6 +103,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest() {
+        let at = MonotonicNs::new;
         let retry = Retry { times: 9, after: Duration::from_nanos(10) };
         for (tries, pause_ns) in [
             (1, Some(10)),
@@ -109,17 +114,28 @@ mod tests {
             (10, None),
         ] {
             let mut retries = Retries::new(retry);
-            assert_eq!(retries.schedule(pending(tries), 5).is_ok(), pause_ns.is_some(), "{tries}");
-            assert_eq!(retries.due_ns(), pause_ns.map(|ns| 5 + ns), "{tries}");
+            assert_eq!(
+                retries.schedule(pending(tries), at(5)).is_ok(),
+                pause_ns.is_some(),
+                "{tries}"
+            );
+            assert_eq!(retries.due_ns(), pause_ns.map(|ns| at(5 + ns)), "{tries}");
         }
-        assert!(Retries::new(Retry { times: 0, ..retry }).schedule(pending(1), 0).is_err());
+        assert!(
+            Retries::new(Retry { times: 0, ..retry })
+                .schedule(pending(1), MonotonicNs::START)
+                .is_err()
+        );
     }
 
     #[test]
     fn retries_beyond_the_limit_are_refused() {
         let mut retries = Retries::new(Retry { times: 1, after: Duration::from_secs(1) });
         for count in 0..=WAITING_MAX {
-            assert_eq!(retries.schedule(pending(1), 0).is_ok(), count < WAITING_MAX);
+            assert_eq!(
+                retries.schedule(pending(1), MonotonicNs::START).is_ok(),
+                count < WAITING_MAX
+            );
         }
     }
 }

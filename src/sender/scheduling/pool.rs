@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use crate::time::MonotonicNs;
+
 use super::connection_slot::{BySlot, ConnectionSlot};
-use crate::sender::clock::time_between;
 use crate::sender::source::{DueMessage, LaneKey};
 
 /// If a connection stays open unused for this long before the target closes it, it was closed for
@@ -57,18 +58,18 @@ pub struct PooledConnection<M> {
     pub after_queue: AfterQueue,
     /// The number of messages begun.
     pub started: u64,
-    /// When it was requested, in ns.
-    pub requested_ns: u64,
+    /// When it was requested.
+    pub requested_ns: MonotonicNs,
     /// Whether its session was ever open for messages.
     pub is_open: bool,
-    /// Since when it has been idle, in ns.
-    pub idle_ns: Option<u64>,
+    /// Since when it has been idle.
+    pub idle_ns: Option<MonotonicNs>,
 }
 
 impl<M> PooledConnection<M> {
     /// Returns whether the connection was useful: it carried a message, or stayed open for one.
-    pub fn is_useful(&self, now_ns: u64) -> bool {
-        let stayed = time_between(self.requested_ns, now_ns);
+    pub fn is_useful(&self, now_ns: MonotonicNs) -> bool {
+        let stayed = now_ns.since(self.requested_ns);
         self.is_open && (self.started > 0 || stayed >= STAY)
     }
 
@@ -141,7 +142,7 @@ impl<M> ConnectionPool<M> {
         &mut self,
         slot: ConnectionSlot,
         lane: Option<LaneKey>,
-        requested_ns: u64,
+        requested_ns: MonotonicNs,
     ) -> Option<EarlyEnd> {
         let connection = PooledConnection {
             queue: VecDeque::new(),
@@ -193,7 +194,7 @@ impl<M> ConnectionPool<M> {
     }
 
     /// Returns whether any connection is useful.
-    pub fn is_useful(&self, now_ns: u64) -> bool {
+    pub fn is_useful(&self, now_ns: MonotonicNs) -> bool {
         self.iter().any(|connection| connection.is_useful(now_ns))
     }
 
@@ -214,7 +215,7 @@ impl<M> ConnectionPool<M> {
 
     /// Marks the connection in a slot as idle, so it can take any message.
     #[inline]
-    pub fn mark_idle(&mut self, slot: ConnectionSlot, now_ns: u64) {
+    pub fn mark_idle(&mut self, slot: ConnectionSlot, now_ns: MonotonicNs) {
         let Some(connection) = self.connections.get_mut(slot) else { return };
         if connection.idle_ns.is_none() {
             connection.idle_ns = Some(now_ns);

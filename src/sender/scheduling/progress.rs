@@ -1,4 +1,5 @@
 //! How far sending has come.
+use crate::time::MonotonicNs;
 
 /// How far sending has come; it only moves down this list.
 #[derive(Debug, Clone, Copy)]
@@ -6,7 +7,7 @@ pub enum Progress {
     /// Messages of the source are begun.
     Running {
         /// None is begun at this time or later.
-        deadline_ns: Option<u64>,
+        deadline_ns: Option<MonotonicNs>,
     },
     /// The source has no more messages, or is no longer used. Messages that were assigned to
     /// connections are still sent.
@@ -14,7 +15,7 @@ pub enum Progress {
     /// No message is begun.
     Stopped {
         /// When sending was stopped. The grace period of messages in progress begins then.
-        at_ns: u64,
+        at_ns: MonotonicNs,
         /// The target when the source ended.
         target: TargetAtEnd,
     },
@@ -33,7 +34,7 @@ impl Progress {
     /// Returns the time from which no message is begun; `None` if there is none, or if sending has
     /// ended.
     #[inline]
-    pub fn deadline_ns(self) -> Option<u64> {
+    pub fn deadline_ns(self) -> Option<MonotonicNs> {
         match self {
             Progress::Running { deadline_ns } => deadline_ns,
             Progress::Ended(_) | Progress::Stopped { .. } => None,
@@ -68,7 +69,7 @@ impl Progress {
     }
 
     /// Stops sending at `now_ns`.
-    pub fn stop(&mut self, now_ns: u64, target: TargetAtEnd) {
+    pub fn stop(&mut self, now_ns: MonotonicNs, target: TargetAtEnd) {
         *self = Progress::Stopped { at_ns: now_ns, target: self.target(target) };
     }
 }

@@ -1,9 +1,10 @@
 //! How long a run of sending waits for a silent target.
 use std::time::Duration;
 
+use crate::time::MonotonicNs;
+
 use super::decision::{OwnerRequest, RunContinuation};
 use super::progress::Progress;
-use crate::sender::clock::{nanos, time_between};
 use crate::sender::settings::{Ends, SendingSettings};
 
 /// How long a run of sending waits for a silent target.
@@ -32,12 +33,12 @@ impl TimeLimits {
     pub fn continuation(
         &self,
         progress: Progress,
-        now_ns: u64,
-        answered_ns: Option<u64>,
+        now_ns: MonotonicNs,
+        answered_ns: Option<MonotonicNs>,
         request: OwnerRequest,
     ) -> RunContinuation {
         match (progress, request) {
-            (Progress::Stopped { at_ns, .. }, _) if time_between(at_ns, now_ns) > self.grace => {
+            (Progress::Stopped { at_ns, .. }, _) if now_ns.since(at_ns) > self.grace => {
                 RunContinuation::CloseAll
             }
             (Progress::Stopped { .. }, _) => RunContinuation::Continue,
@@ -49,10 +50,10 @@ impl TimeLimits {
 
     /// Returns whether the target has answered no message for the full timeout since the end of
     /// the schedule.
-    fn is_schedule_stalled(&self, now_ns: u64, answered_ns: Option<u64>) -> bool {
+    fn is_schedule_stalled(&self, now_ns: MonotonicNs, answered_ns: Option<MonotonicNs>) -> bool {
         let Ends::Scheduled(end) = self.ends else { return false };
-        let end_ns = nanos(end);
+        let end_ns = MonotonicNs::START.saturating_add(end);
         let since_ns = answered_ns.map_or(end_ns, |answered_ns| answered_ns.max(end_ns));
-        time_between(since_ns, now_ns) >= self.timeout
+        now_ns.since(since_ns) >= self.timeout
     }
 }

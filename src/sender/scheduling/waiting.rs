@@ -1,4 +1,6 @@
 //! Messages that wait until they are due, or for a connection.
+use crate::time::MonotonicNs;
+
 use crate::sender::source::DueMessage;
 
 /// Maximum number of waiting messages that were overtaken by ones due sooner. A replay has at most
@@ -12,8 +14,8 @@ pub enum WantedMessage {
     Nothing,
     /// Any message, because none is waiting.
     Any,
-    /// Only a message due before this time, in ns.
-    Before(u64),
+    /// Only a message due before this time.
+    Before(MonotonicNs),
 }
 
 /// The waiting messages, latest due first, so the next to leave is last.
@@ -33,7 +35,7 @@ impl<M> WaitingMessages<M> {
 
     /// Returns which message to request from the source.
     #[inline]
-    pub fn wanted_message(&self, now_ns: u64) -> WantedMessage {
+    pub fn wanted_message(&self, now_ns: MonotonicNs) -> WantedMessage {
         let Some((due, _)) = self.0.last() else { return WantedMessage::Any };
         let has_room = self.0.len() <= OVERTAKEN_MAX;
         match due.due_ns {
@@ -51,19 +53,19 @@ impl<M> WaitingMessages<M> {
     }
 
     /// Returns when the next message is due; `None` if it has no due time, or none is waiting.
-    pub fn due_ns(&self) -> Option<u64> {
+    pub fn due_ns(&self) -> Option<MonotonicNs> {
         self.0.last().and_then(|(due, _)| due.due_ns)
     }
 
     /// Returns the next message if it is due.
-    pub fn due(&self, now_ns: u64) -> Option<&DueMessage> {
+    pub fn due(&self, now_ns: MonotonicNs) -> Option<&DueMessage> {
         let (due, _) = self.0.last()?;
         due.due_ns.is_none_or(|due_ns| due_ns <= now_ns).then_some(due)
     }
 
     /// Removes and returns the next message if it is due.
     #[inline]
-    pub fn take_due(&mut self, now_ns: u64) -> Option<(DueMessage, M)> {
+    pub fn take_due(&mut self, now_ns: MonotonicNs) -> Option<(DueMessage, M)> {
         self.0.pop_if(|(due, _)| due.due_ns.is_none_or(|due_ns| due_ns <= now_ns))
     }
 
@@ -78,35 +80,39 @@ impl<M> WaitingMessages<M> {
 mod tests {
     use super::*;
 
-    fn due_message(ticket: u64, due_ns: Option<u64>) -> DueMessage {
+    fn at(ns: u64) -> MonotonicNs {
+        MonotonicNs::new(ns)
+    }
+
+    fn due_message(ticket: u64, due_ns: Option<MonotonicNs>) -> DueMessage {
         DueMessage { ticket, due_ns, lane: None }
     }
 
     #[test]
     fn messages_leave_in_the_order_of_their_moments() {
         let mut waiting = WaitingMessages::new();
-        assert_eq!((waiting.wanted_message(0), waiting.due_ns()), (WantedMessage::Any, None));
+        assert_eq!((waiting.wanted_message(at(0)), waiting.due_ns()), (WantedMessage::Any, None));
         for (ticket, due_ns) in [(1, 30), (2, 10), (3, 20), (4, 10)] {
-            waiting.add(due_message(ticket, Some(due_ns)), ());
+            waiting.add(due_message(ticket, Some(at(due_ns))), ());
         }
         assert_eq!(
-            (waiting.wanted_message(5), waiting.due_ns()),
-            (WantedMessage::Before(10), Some(10))
+            (waiting.wanted_message(at(5)), waiting.due_ns()),
+            (WantedMessage::Before(at(10)), Some(at(10)))
         );
         assert_eq!(
-            waiting.wanted_message(10),
+            waiting.wanted_message(at(10)),
             WantedMessage::Nothing,
             "it waits only for a connection"
         );
-        assert!(waiting.take_due(9).is_none());
+        assert!(waiting.take_due(at(9)).is_none());
         let mut taken = Vec::new();
-        for now_ns in [10, 10, 20, 29, 30] {
+        for now_ns in [10, 10, 20, 29, 30].map(at) {
             taken.extend(waiting.take_due(now_ns).map(|(due, ())| due.ticket));
         }
         assert_eq!(taken, [2, 4, 3, 1], "messages due at the same time keep their order");
         waiting.add(due_message(5, None), ());
-        assert_eq!(waiting.wanted_message(0), WantedMessage::Nothing);
-        assert!(waiting.take_due(0).is_some() && waiting.is_empty());
+        assert_eq!(waiting.wanted_message(at(0)), WantedMessage::Nothing);
+        assert!(waiting.take_due(at(0)).is_some() && waiting.is_empty());
     }
 
     #[test]
@@ -114,10 +120,10 @@ mod tests {
         let mut waiting = WaitingMessages::new();
         for number in 0..=OVERTAKEN_MAX as u64 {
             let due_ns = 1_000 - number;
-            assert_ne!(waiting.wanted_message(0), WantedMessage::Nothing, "{number}");
-            waiting.add(due_message(number, Some(due_ns)), ());
+            assert_ne!(waiting.wanted_message(at(0)), WantedMessage::Nothing, "{number}");
+            waiting.add(due_message(number, Some(at(due_ns))), ());
         }
-        assert_eq!(waiting.wanted_message(0), WantedMessage::Nothing);
+        assert_eq!(waiting.wanted_message(at(0)), WantedMessage::Nothing);
         let tickets: Vec<u64> = waiting.take_all().iter().map(|(due, ())| due.ticket).collect();
         assert!(tickets.iter().rev().copied().eq(0..=OVERTAKEN_MAX as u64), "soonest first");
     }

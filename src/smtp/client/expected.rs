@@ -1,6 +1,8 @@
 //! The replies that a client session expects, in the order of their commands.
 use std::collections::VecDeque;
 
+use crate::time::MonotonicUs;
+
 use super::watch::Phase;
 
 /// A reply that is expected.
@@ -8,8 +10,8 @@ use super::watch::Phase;
 pub(super) struct ExpectedReply {
     /// The command that it answers.
     pub phase: Phase,
-    /// When the command was written, in µs; `None` until then.
-    pub written_us: Option<u64>,
+    /// When the command was written; `None` until then.
+    pub written_us: Option<MonotonicUs>,
     /// Position in the output after the command.
     end: u64,
 }
@@ -24,13 +26,13 @@ pub(super) struct ExpectedReplies {
 
 impl ExpectedReplies {
     /// Expects the greeting, on a connection opened at `now_us`.
-    pub fn greeting(now_us: u64) -> ExpectedReplies {
+    pub fn greeting(now_us: MonotonicUs) -> ExpectedReplies {
         let greeting = ExpectedReply { phase: Phase::Greeting, written_us: Some(now_us), end: 0 };
         ExpectedReplies { replies: VecDeque::from([greeting]), written: 1 }
     }
 
     /// Sets the time at which the connection was opened, if the greeting is still expected.
-    pub fn connected(&mut self, now_us: u64) {
+    pub fn connected(&mut self, now_us: MonotonicUs) {
         if let Some(ExpectedReply { phase: Phase::Greeting, written_us, .. }) =
             self.replies.front_mut()
         {
@@ -65,7 +67,7 @@ impl ExpectedReplies {
 
     /// Records that the output was written up to the position `written_to`.
     #[inline]
-    pub fn mark_written(&mut self, written_to: u64, now_us: u64) {
+    pub fn mark_written(&mut self, written_to: u64, now_us: MonotonicUs) {
         while let Some(expected) = self.replies.get_mut(self.written)
             && expected.end <= written_to
         {

@@ -13,6 +13,8 @@
 //! on how they were cut into reads. Only the reply line being read is held in memory.
 use std::io::IoSlice;
 
+use crate::time::MonotonicUs;
+
 use super::announced::Announced;
 use super::code::ReplyCode;
 use super::content_command::ContentCommand;
@@ -46,7 +48,7 @@ pub struct ClientSession<T> {
 impl<T: Copy> ClientSession<T> {
     /// Creates a session on a connection opened at `now_us`. For a connection that is still being
     /// opened, see `connected`.
-    pub fn new(options: Options, now_us: u64) -> ClientSession<T> {
+    pub fn new(options: Options, now_us: MonotonicUs) -> ClientSession<T> {
         assert!(options.depth > 0, "some message must be under way");
         ClientSession {
             options,
@@ -61,7 +63,7 @@ impl<T: Copy> ClientSession<T> {
     }
 
     /// Sets the time at which the connection was opened.
-    pub fn connected(&mut self, now_us: u64) {
+    pub fn connected(&mut self, now_us: MonotonicUs) {
         self.expected.connected(now_us);
     }
 
@@ -96,7 +98,7 @@ impl<T: Copy> ClientSession<T> {
         &mut self,
         cookie: T,
         mut mail: Box<OutgoingMail>,
-        now_us: u64,
+        now_us: MonotonicUs,
         watch: &mut impl SessionWatch<T>,
     ) {
         assert!(self.can_start(), "a message can be started");
@@ -201,7 +203,12 @@ impl<T: Copy> ClientSession<T> {
     }
 
     /// Records that `octets` octets of the slices were written.
-    pub fn mark_written(&mut self, octets: usize, now_us: u64, watch: &mut impl SessionWatch<T>) {
+    pub fn mark_written(
+        &mut self,
+        octets: usize,
+        now_us: MonotonicUs,
+        watch: &mut impl SessionWatch<T>,
+    ) {
         self.outbox.mark_written(octets, |mail| watch.release(mail));
         self.expected.mark_written(self.outbox.written(), now_us);
         self.advance(watch);
@@ -209,7 +216,7 @@ impl<T: Copy> ClientSession<T> {
 
     /// Processes all of `input`, which the server sent, and reports events to `watch`. Call
     /// `slices` for the resulting output.
-    pub fn feed(&mut self, input: &[u8], now_us: u64, watch: &mut impl SessionWatch<T>) {
+    pub fn feed(&mut self, input: &[u8], now_us: MonotonicUs, watch: &mut impl SessionWatch<T>) {
         let mut reader = std::mem::take(&mut self.reader);
         let mut rest = input;
         while !rest.is_empty() && !self.is_closed() {
@@ -237,7 +244,7 @@ impl<T: Copy> ClientSession<T> {
     }
 
     #[inline]
-    fn line(&mut self, line: ReplyLine<'_>, now_us: u64, watch: &mut impl SessionWatch<T>) {
+    fn line(&mut self, line: ReplyLine<'_>, now_us: MonotonicUs, watch: &mut impl SessionWatch<T>) {
         if let SessionStage::Opening = self.stage {
             self.opening_line(&line);
         }
@@ -256,7 +263,7 @@ impl<T: Copy> ClientSession<T> {
         &mut self,
         code: ReplyCode,
         text: &[u8],
-        now_us: u64,
+        now_us: MonotonicUs,
         watch: &mut impl SessionWatch<T>,
     ) {
         if code == ReplyCode::CLOSING {
@@ -273,7 +280,7 @@ impl<T: Copy> ClientSession<T> {
             Phase::Auth => self.opening.shown(text, &self.options),
             _ => text,
         };
-        let us = written_us.map_or(0, |written_us| now_us.saturating_sub(written_us));
+        let us = written_us.map_or(0, |written_us| now_us.us_since(written_us));
         watch.replied(phase, code, shown, us);
         if is_early && (phase != Phase::Payload || !code.is_refusal()) {
             // A server may send 421 at any time, even before the first command.

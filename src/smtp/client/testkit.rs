@@ -7,6 +7,7 @@ use super::options::{Options, StartTls};
 use super::session::ClientSession;
 use super::watch::{Done, Phase, SessionWatch};
 use crate::smtp::sasl::{Account, Mechanism, Preference};
+use crate::time::MonotonicUs;
 use std::sync::Arc;
 
 /// The outcome of a message: its number, how it ended, and the codes of its recipients.
@@ -54,13 +55,13 @@ pub struct TestClient {
 impl TestClient {
     /// Creates a client that is connected.
     pub fn new(options: Options, mails: Vec<OutgoingMail>) -> TestClient {
-        let session = ClientSession::new(options, 0);
+        let session = ClientSession::new(options, MonotonicUs::START);
         TestClient { session, mails: mails.into_iter(), started: 0, log: SessionLog::default() }
     }
 
     /// Passes the server's next octets to the session.
     pub fn feed(&mut self, octets: &[u8]) {
-        self.session.feed(octets, 0, &mut self.log);
+        self.session.feed(octets, MonotonicUs::START, &mut self.log);
         self.fill();
     }
 
@@ -72,7 +73,7 @@ impl TestClient {
     fn fill(&mut self) {
         while self.session.can_start() {
             let Some(mail) = self.mails.next() else { return self.session.quit() };
-            self.session.start(self.started, Box::new(mail), 0, &mut self.log);
+            self.session.start(self.started, Box::new(mail), MonotonicUs::START, &mut self.log);
             self.started += 1;
         }
         if self.session.is_exhausted() {
@@ -87,7 +88,7 @@ impl TestClient {
         let mut octets: Vec<u8> =
             slices[..n].iter().flat_map(|slice| slice.iter().copied()).collect();
         octets.truncate(octets_max);
-        self.session.mark_written(octets.len(), 0, &mut self.log);
+        self.session.mark_written(octets.len(), MonotonicUs::START, &mut self.log);
         self.fill();
         octets
     }

@@ -8,6 +8,7 @@ use super::outbox::Outbox;
 use super::remnant::Remnant;
 use super::watch::{Phase, SessionEnd};
 use crate::smtp::limits::Protocol;
+use crate::time::MonotonicUs;
 
 /// The next part of a transaction to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +57,7 @@ pub(super) struct ClientTransaction<T> {
     pub mail: Option<Box<OutgoingMail>>,
     pub octets: u64,
     pub content_command: ContentCommand,
-    pub started_us: u64,
+    pub started_us: MonotonicUs,
     pub next_command: NextCommand,
     /// Number of replies still expected.
     pub pending: usize,
@@ -82,7 +83,7 @@ impl<T> ClientTransaction<T> {
         mail: Box<OutgoingMail>,
         content_command: ContentCommand,
         codes: Vec<Option<ReplyCode>>,
-        now_us: u64,
+        now_us: MonotonicUs,
     ) -> ClientTransaction<T> {
         ClientTransaction {
             cookie,

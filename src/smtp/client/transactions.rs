@@ -2,6 +2,8 @@
 //! them.
 use std::collections::VecDeque;
 
+use crate::time::MonotonicUs;
+
 use super::announced::Announced;
 use super::code::ReplyCode;
 use super::content_command::ContentCommand;
@@ -78,7 +80,7 @@ impl<T: Copy> Transactions<T> {
         cookie: T,
         mail: Box<OutgoingMail>,
         content_command: ContentCommand,
-        now_us: u64,
+        now_us: MonotonicUs,
     ) -> ClientTransaction<T> {
         let mut codes = self.spare.pop().unwrap_or_default();
         codes.clear();

@@ -5,6 +5,7 @@ use super::code::ReplyCode;
 use super::mail::OutgoingMail;
 use super::reply::ReplyError;
 use crate::smtp::sasl::ChallengeError;
+use crate::time::MonotonicUs;
 
 /// The command that a reply answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -172,8 +173,8 @@ pub struct Done<'a, T> {
     pub codes: &'a [Option<ReplyCode>],
     /// How it ended.
     pub end: SessionEnd,
-    /// When it was passed to `start`, in µs.
-    pub started_us: u64,
+    /// When it was passed to `start`.
+    pub started_us: MonotonicUs,
     /// The server ended the session with 421 before the end of data of this message, but had
     /// accepted an earlier one. This message may be accepted over another connection.
     pub is_turned_away: bool,

@@ -1,4 +1,6 @@
 //! Assigns due messages to connections.
+use crate::time::MonotonicNs;
+
 use super::Scheduler;
 use crate::sender::scheduling::connection_slot::ConnectionSlot;
 use crate::sender::scheduling::decision::{Assignment, ExclusiveReason, NewConnection};
@@ -13,7 +15,7 @@ impl<M> Scheduler<M> {
     /// Assigns the next due message. `readiness` returns the state of the connection in a slot.
     pub fn assign(
         &mut self,
-        now_ns: u64,
+        now_ns: MonotonicNs,
         readiness: impl Fn(ConnectionSlot) -> Readiness,
     ) -> Assignment<M> {
         let Some(due) = self.waiting.due(now_ns) else { return Assignment::Nothing };
@@ -39,7 +41,7 @@ impl<M> Scheduler<M> {
 
     fn assign_to_idle(
         &mut self,
-        now_ns: u64,
+        now_ns: MonotonicNs,
         readiness: impl Fn(ConnectionSlot) -> Readiness,
     ) -> Assignment<M> {
         while let Some((slot, pooled)) = self.pool.take_idle() {
@@ -58,7 +60,7 @@ impl<M> Scheduler<M> {
         &mut self,
         lane: Option<LaneKey>,
         connections_max: usize,
-        now_ns: u64,
+        now_ns: MonotonicNs,
     ) -> Assignment<M> {
         if self.pool.all >= connections_max {
             // Every lane that may have a connection has one, and another lane wants one, so the
@@ -74,7 +76,7 @@ impl<M> Scheduler<M> {
     pub fn assign_to_new(
         &mut self,
         slot: ConnectionSlot,
-        now_ns: u64,
+        now_ns: MonotonicNs,
         readiness: impl Fn(ConnectionSlot) -> Readiness,
     ) -> NewConnection {
         let Some(lane) = self.waiting.due(now_ns).and_then(|due| due.lane) else {
@@ -99,7 +101,7 @@ impl<M> Scheduler<M> {
         NewConnection::ExclusiveLast(reason, busy)
     }
 
-    fn queue_next(&mut self, slot: ConnectionSlot, follows: AfterQueue, now_ns: u64) {
+    fn queue_next(&mut self, slot: ConnectionSlot, follows: AfterQueue, now_ns: MonotonicNs) {
         let Some(pooled) = self.pool.at(slot) else { return };
         let Some(next) = self.waiting.take_due(now_ns) else { return };
         pooled.queue.push_back(next);

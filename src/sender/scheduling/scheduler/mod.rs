@@ -6,6 +6,8 @@ mod assignment;
 #[cfg(test)]
 mod tests;
 
+use crate::time::MonotonicNs;
+
 use super::connection_slot::ConnectionSlot;
 use super::decision::{
     ConnectionClosing, ConnectionStep, EndMeaning, EndedConnection, OwnerRequest, RunContinuation,
@@ -34,7 +36,7 @@ pub struct Scheduler<M> {
 }
 
 impl<M> Scheduler<M> {
-    /// Starts at time 0.
+    /// Begins at the start of the clock.
     pub fn new(settings: &SendingSettings) -> Scheduler<M> {
         Scheduler {
             waiting: WaitingMessages::new(),
@@ -51,7 +53,7 @@ impl<M> Scheduler<M> {
     /// Returns whether the time for beginning messages is over, but [`Scheduler::end`] was not
     /// called yet.
     #[inline]
-    pub fn is_due_to_end(&self, now_ns: u64) -> bool {
+    pub fn is_due_to_end(&self, now_ns: MonotonicNs) -> bool {
         self.progress.deadline_ns().is_some_and(|deadline_ns| now_ns >= deadline_ns)
     }
 
@@ -70,9 +72,9 @@ impl<M> Scheduler<M> {
         self.pool.all - self.pool.opening
     }
 
-    /// Returns when something must be done even without an event, in ns; always after `now_ns`.
+    /// Returns when something must be done even without an event; always after `now_ns`.
     /// `None` if only an event can change anything.
-    pub fn next_moment(&self, now_ns: u64) -> Option<u64> {
+    pub fn next_moment(&self, now_ns: MonotonicNs) -> Option<MonotonicNs> {
         let moments =
             [self.waiting.due_ns(), self.patience.retry_ns(), self.progress.deadline_ns()];
         moments.into_iter().flatten().filter(|moment_ns| *moment_ns > now_ns).min()
@@ -80,7 +82,7 @@ impl<M> Scheduler<M> {
 
     /// Returns which message to request from the source.
     #[inline]
-    pub fn wanted_message(&self, now_ns: u64) -> WantedMessage {
+    pub fn wanted_message(&self, now_ns: MonotonicNs) -> WantedMessage {
         if self.is_ended() { WantedMessage::Nothing } else { self.waiting.wanted_message(now_ns) }
     }
 
@@ -101,7 +103,7 @@ impl<M> Scheduler<M> {
         &mut self,
         slot: ConnectionSlot,
         readiness: Readiness,
-        now_ns: u64,
+        now_ns: MonotonicNs,
     ) -> ConnectionStep<M> {
         let has_nothing = self.is_ended() && self.waiting.is_empty();
         let Some(pooled) = self.pool.at(slot) else { return ConnectionStep::Nothing };
@@ -145,7 +147,11 @@ impl<M> Scheduler<M> {
     /// Follows [`ConnectionStep::Next`]: returns the next due message. If none is due, the
     /// connection becomes idle.
     #[inline(always)]
-    pub fn next_for(&mut self, slot: ConnectionSlot, now_ns: u64) -> Option<(DueMessage, M)> {
+    pub fn next_for(
+        &mut self,
+        slot: ConnectionSlot,
+        now_ns: MonotonicNs,
+    ) -> Option<(DueMessage, M)> {
         let next = self.waiting.take_due(now_ns);
         if next.is_none() {
             self.become_idle(slot, now_ns);
@@ -153,7 +159,7 @@ impl<M> Scheduler<M> {
         next
     }
 
-    fn become_idle(&mut self, slot: ConnectionSlot, now_ns: u64) {
+    fn become_idle(&mut self, slot: ConnectionSlot, now_ns: MonotonicNs) {
         // A message was counted as begun before the source turned out to have none.
         self.pool.at(slot).into_iter().for_each(|pooled| pooled.started -= 1);
         if !self.is_ended() {
@@ -168,12 +174,12 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns whether another connection must be opened to reach the wanted number.
-    pub fn wants_connection(&self, now_ns: u64) -> bool {
+    pub fn wants_connection(&self, now_ns: MonotonicNs) -> bool {
         let Connections::Kept(wanted) = self.connections else { return false };
         !self.is_ended() && self.pool.all < wanted && self.may_open(now_ns)
     }
 
-    fn may_open(&self, now_ns: u64) -> bool {
+    fn may_open(&self, now_ns: MonotonicNs) -> bool {
         self.pool.opening < self.opening_max && self.patience.allows(now_ns)
     }
 
@@ -193,7 +199,7 @@ impl<M> Scheduler<M> {
         &mut self,
         slot: ConnectionSlot,
         lane: Option<LaneKey>,
-        now_ns: u64,
+        now_ns: MonotonicNs,
     ) -> Option<EarlyEnd> {
         self.pool.add(slot, lane, now_ns)
     }
@@ -207,18 +213,18 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns whether any connection is useful.
-    pub fn has_useful_connection(&self, now_ns: u64) -> bool {
+    pub fn has_useful_connection(&self, now_ns: MonotonicNs) -> bool {
         self.pool.is_useful(now_ns)
     }
 
     /// Records that another thread had a useful connection until `at_ns`.
-    pub fn record_useful_elsewhere(&mut self, at_ns: u64) {
+    pub fn record_useful_elsewhere(&mut self, at_ns: MonotonicNs) {
         self.patience.record_useful_elsewhere(at_ns);
     }
 
     /// Records that a connection requested at `requested_ns` was useless.
     #[cold]
-    pub fn back_off(&mut self, requested_ns: u64, now_ns: u64) -> NextAttempt {
+    pub fn back_off(&mut self, requested_ns: MonotonicNs, now_ns: MonotonicNs) -> NextAttempt {
         let others = if self.has_useful_connection(now_ns) {
             OtherConnections::SomeUseful
         } else {
@@ -228,7 +234,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns whether any connection to the target was ever useful.
-    pub fn was_ever_useful(&self, now_ns: u64) -> bool {
+    pub fn was_ever_useful(&self, now_ns: MonotonicNs) -> bool {
         self.patience.was_ever_useful() || self.has_useful_connection(now_ns)
     }
 
@@ -237,7 +243,7 @@ impl<M> Scheduler<M> {
         &mut self,
         slot: ConnectionSlot,
         closing: ConnectionClosing,
-        now_ns: u64,
+        now_ns: MonotonicNs,
     ) -> Option<EndedConnection<M>> {
         let pooled = self.pool.remove(slot)?;
         let was_useful = pooled.is_useful(now_ns);
@@ -265,12 +271,12 @@ impl<M> Scheduler<M> {
 
     /// Begins nothing more, except messages already assigned to connections. Returns the waiting
     /// messages, soonest first.
-    pub fn end(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
+    pub fn end(&mut self, now_ns: MonotonicNs) -> Vec<(DueMessage, M)> {
         self.progress.end(self.target(now_ns));
         self.waiting.take_all()
     }
 
-    fn target(&self, now_ns: u64) -> TargetAtEnd {
+    fn target(&self, now_ns: MonotonicNs) -> TargetAtEnd {
         if self.patience.is_failing(now_ns) { TargetAtEnd::Lost } else { TargetAtEnd::Reachable }
     }
 
@@ -280,7 +286,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Begins no queued messages either, and returns them.
-    pub fn stop(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
+    pub fn stop(&mut self, now_ns: MonotonicNs) -> Vec<(DueMessage, M)> {
         self.progress.stop(now_ns, self.target(now_ns));
         self.pool.queued = 0;
         let mut unsent = Vec::new();
@@ -295,8 +301,8 @@ impl<M> Scheduler<M> {
     /// answered a message, of any thread; `request` is the request of the owner.
     pub fn continuation(
         &self,
-        now_ns: u64,
-        answered_ns: Option<u64>,
+        now_ns: MonotonicNs,
+        answered_ns: Option<MonotonicNs>,
         request: OwnerRequest,
     ) -> RunContinuation {
         self.limits.continuation(self.progress, now_ns, answered_ns, request)

@@ -1,6 +1,8 @@
 //! The scheduler by itself: no sockets, no sessions, and a clock that is a number.
 use std::time::Duration;
 
+use crate::time::MonotonicNs;
+
 use super::*;
 use crate::sender::scheduling::decision::{Assignment, ExclusiveReason, NewConnection};
 use crate::sender::settings::Ends;
@@ -10,6 +12,10 @@ use crate::smtp::client::{Options, Protocol};
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
+
+fn at(ns: u64) -> MonotonicNs {
+    MonotonicNs::new(ns)
+}
 
 fn settings(connections: Connections) -> SendingSettings {
     let session = Options::plain(Protocol::Smtp, "client.example");
@@ -31,11 +37,11 @@ fn kept(connections: usize) -> SendingSettings {
     settings(Connections::Kept(connections))
 }
 
-fn due_message(ticket: u64, due_ns: Option<u64>) -> DueMessage {
+fn due_message(ticket: u64, due_ns: Option<MonotonicNs>) -> DueMessage {
     DueMessage { ticket, due_ns, lane: None }
 }
 
-fn of_lane(ticket: u64, due_ns: Option<u64>, key: u64, is_last: bool) -> DueMessage {
+fn of_lane(ticket: u64, due_ns: Option<MonotonicNs>, key: u64, is_last: bool) -> DueMessage {
     DueMessage { ticket, due_ns, lane: Some(Lane { key: LaneKey(key), is_last }) }
 }
 
@@ -45,7 +51,7 @@ fn slot_at(index: usize) -> ConnectionSlot {
 
 /// Opens as many connections as the scheduler wants; their sessions open at once. Returns their
 /// slots.
-fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<ConnectionSlot> {
+fn open(scheduler: &mut Scheduler<()>, now_ns: MonotonicNs) -> Vec<ConnectionSlot> {
     let mut slots = Vec::new();
     while scheduler.wants_connection(now_ns) {
         let slot = scheduler.reserve();
@@ -57,7 +63,7 @@ fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<ConnectionSlot> {
 }
 
 /// Returns the ticket of the message that the connection in `slot` begins, if any.
-fn begins(scheduler: &mut Scheduler<()>, slot: ConnectionSlot, now_ns: u64) -> Option<u64> {
+fn begins(scheduler: &mut Scheduler<()>, slot: ConnectionSlot, now_ns: MonotonicNs) -> Option<u64> {
     let next = match scheduler.step(slot, Readiness::Ready, now_ns) {
         ConnectionStep::Start(due, ()) => Some((due, ())),
         ConnectionStep::Next => scheduler.next_for(slot, now_ns),
@@ -72,9 +78,9 @@ fn connections_are_made_up_to_the_number_wanted_and_only_a_few_at_once() {
         let settings = SendingSettings { opening_max, ..kept(wanted) };
         let mut scheduler = Scheduler::<()>::new(&settings);
         let mut slots = Vec::new();
-        while scheduler.wants_connection(0) {
+        while scheduler.wants_connection(at(0)) {
             slots.push(scheduler.reserve());
-            scheduler.record_request(*slots.last().unwrap(), None, 0);
+            scheduler.record_request(*slots.last().unwrap(), None, at(0));
         }
         assert_eq!(
             (slots.len(), scheduler.open_connections()),
@@ -83,7 +89,7 @@ fn connections_are_made_up_to_the_number_wanted_and_only_a_few_at_once() {
         );
         scheduler.record_greeting(slots[0]);
         assert_eq!(
-            (scheduler.open_connections(), scheduler.wants_connection(0)),
+            (scheduler.open_connections(), scheduler.wants_connection(at(0))),
             (1, wanted > expected)
         );
     }
@@ -96,7 +102,7 @@ fn connections_are_made_up_to_the_number_wanted_and_only_a_few_at_once() {
 fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
     let mut scheduler = Scheduler::<()>::new(&kept(1));
     for (what, at_ms, pause_ms) in story {
-        let now_ns = at_ms * MS;
+        let now_ns = at(at_ms * MS);
         assert!(scheduler.wants_connection(now_ns), "{story:?}: {what}{at_ms}");
         let slot = scheduler.reserve();
         scheduler.record_request(slot, None, now_ns);
@@ -114,9 +120,12 @@ fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
         }
         assert_eq!(next == NextAttempt::Never, pause_ms.is_none(), "{story:?}: {what}{at_ms}");
         let Some(pause_ms) = pause_ms else { return };
-        let next_ns = now_ns + pause_ms * MS;
+        let next_ns = now_ns.saturating_add_ns(pause_ms * MS);
         assert!(scheduler.wants_connection(next_ns), "{story:?}: {what}{at_ms}");
-        assert!(*pause_ms == 0 || !scheduler.wants_connection(next_ns - 1), "{what}{at_ms}");
+        assert!(
+            *pause_ms == 0 || !scheduler.wants_connection(at(next_ns.get() - 1)),
+            "{what}{at_ms}"
+        );
     }
 }
 
@@ -147,11 +156,12 @@ fn a_target_that_fails_is_tried_later_and_later_until_patience_is_over() {
 #[test]
 fn a_target_that_serves_another_connection_is_not_given_up() {
     let mut scheduler = Scheduler::<()>::new(&kept(2));
-    let slots = open(&mut scheduler, 0);
+    let slots = open(&mut scheduler, at(0));
     scheduler.add(due_message(1, None), ());
-    assert_eq!(begins(&mut scheduler, slots[0], 0), Some(1));
+    assert_eq!(begins(&mut scheduler, slots[0], at(0)), Some(1));
     for second in [0, 100, 200] {
-        assert_eq!(scheduler.back_off(second * S, second * S), NextAttempt::Later, "{second} s");
+        let now_ns = at(second * S);
+        assert_eq!(scheduler.back_off(now_ns, now_ns), NextAttempt::Later, "{second} s");
     }
 }
 
@@ -169,15 +179,18 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
         (None, Some(0), 0),
     ] {
         let mut scheduler = Scheduler::<()>::new(&SendingSettings { per_connection, ..kept(1) });
-        let slot = open(&mut scheduler, 0)[0];
+        let slot = open(&mut scheduler, at(0))[0];
         let mut started = 0;
         for ticket in 0..9 {
             scheduler.add(due_message(ticket, None), ());
             let is_spent = mail_max.is_some_and(|max| started >= max);
             let readiness = if is_spent { Readiness::Exhausted } else { Readiness::Ready };
-            match scheduler.step(slot, readiness, 0) {
+            match scheduler.step(slot, readiness, at(0)) {
                 ConnectionStep::Next => {
-                    assert_eq!(scheduler.next_for(slot, 0), Some((due_message(ticket, None), ())))
+                    assert_eq!(
+                        scheduler.next_for(slot, at(0)),
+                        Some((due_message(ticket, None), ()))
+                    )
                 }
                 ConnectionStep::Quit => break,
                 other => panic!("{other:?}"),
@@ -185,9 +198,9 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
             started += 1;
         }
         assert_eq!(started, expected, "{per_connection:?}, {mail_max:?}");
-        let closed = scheduler.record_end(slot, ConnectionClosing::ByUs, 0).unwrap();
+        let closed = scheduler.record_end(slot, ConnectionClosing::ByUs, at(0)).unwrap();
         assert_eq!(closed.pooled.started, expected);
-        assert!(scheduler.wants_connection(0), "another one takes its place");
+        assert!(scheduler.wants_connection(at(0)), "another one takes its place");
     }
 }
 
@@ -195,37 +208,37 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
 #[test]
 fn what_moves_to_another_connection_goes_first_over_it() {
     let mut scheduler = Scheduler::<()>::new(&kept(1));
-    let first = open(&mut scheduler, 0)[0];
+    let first = open(&mut scheduler, at(0))[0];
     for ticket in [1, 2] {
         scheduler.add(due_message(ticket, None), ());
-        assert_eq!(begins(&mut scheduler, first, 0), Some(ticket));
+        assert_eq!(begins(&mut scheduler, first, at(0)), Some(ticket));
     }
-    let mut closed = scheduler.record_end(first, ConnectionClosing::Failed, S).unwrap();
+    let mut closed = scheduler.record_end(first, ConnectionClosing::Failed, at(S)).unwrap();
     closed.pooled.queue.push_back((due_message(2, None), ()));
     scheduler.add(due_message(3, None), ());
-    let second = open(&mut scheduler, S)[0];
+    let second = open(&mut scheduler, at(S))[0];
     scheduler.move_queue_to(second, closed.pooled);
-    assert_eq!(begins(&mut scheduler, second, S), Some(2));
-    assert_eq!(begins(&mut scheduler, second, S), Some(3));
+    assert_eq!(begins(&mut scheduler, second, at(S)), Some(2));
+    assert_eq!(begins(&mut scheduler, second, at(S)), Some(3));
 }
 
 #[test]
 fn what_is_due_goes_to_the_connection_that_rests_for_longest() {
     let mut scheduler = Scheduler::<()>::new(&kept(3));
-    let slots = open(&mut scheduler, 0);
+    let slots = open(&mut scheduler, at(0));
     for slot in [1, 2, 0] {
-        assert_eq!(begins(&mut scheduler, slots[slot], 0), None);
+        assert_eq!(begins(&mut scheduler, slots[slot], at(0)), None);
     }
     let readiness = |slot| if slot == slots[2] { Readiness::Busy } else { Readiness::Ready };
     for (ticket, slot) in [(1, slots[1]), (2, slots[0])] {
-        scheduler.add(due_message(ticket, Some(S)), ());
-        assert_eq!(scheduler.next_moment(0), Some(S));
-        assert_eq!(scheduler.assign(S - 1, readiness), Assignment::Nothing);
-        let expected = Assignment::Start(slot, due_message(ticket, Some(S)), ());
-        assert_eq!(scheduler.assign(S, readiness), expected);
+        scheduler.add(due_message(ticket, Some(at(S))), ());
+        assert_eq!(scheduler.next_moment(at(0)), Some(at(S)));
+        assert_eq!(scheduler.assign(at(S - 1), readiness), Assignment::Nothing);
+        let expected = Assignment::Start(slot, due_message(ticket, Some(at(S))), ());
+        assert_eq!(scheduler.assign(at(S), readiness), expected);
     }
-    scheduler.add(due_message(3, Some(S)), ());
-    assert_eq!(scheduler.assign(S, readiness), Assignment::Nothing, "none rests");
+    scheduler.add(due_message(3, Some(at(S))), ());
+    assert_eq!(scheduler.assign(at(S), readiness), Assignment::Nothing, "none rests");
 }
 
 #[test]
@@ -239,35 +252,35 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
         (Readiness::Exhausted, true, Assignment::Open { lane: None }),
     ] {
         let mut scheduler = Scheduler::<()>::new(&settings(Connections::ByLane(9)));
-        let due_ns = is_timed.then_some(0);
+        let due_ns = is_timed.then_some(at(0));
         scheduler.add(of_lane(1, due_ns, 7, false), ());
         let none = |_| Readiness::Ending;
-        assert_eq!(scheduler.assign(0, none), Assignment::Open { lane: Some(LaneKey(7)) });
+        assert_eq!(scheduler.assign(at(0), none), Assignment::Open { lane: Some(LaneKey(7)) });
         let slot = scheduler.reserve();
-        scheduler.record_request(slot, Some(LaneKey(7)), 0);
-        let opened = scheduler.assign_to_new(slot, 0, none);
+        scheduler.record_request(slot, Some(LaneKey(7)), at(0));
+        let opened = scheduler.assign_to_new(slot, at(0), none);
         assert_eq!(opened, NewConnection::Shared);
         scheduler.record_greeting(slot);
-        assert_eq!(begins(&mut scheduler, slot, 0), Some(1));
+        assert_eq!(begins(&mut scheduler, slot, at(0)), Some(1));
         scheduler.add(of_lane(2, due_ns, 7, true), ());
-        assert_eq!(scheduler.assign(0, |_| readiness), expected, "{readiness:?}, {is_timed}");
+        assert_eq!(scheduler.assign(at(0), |_| readiness), expected, "{readiness:?}, {is_timed}");
         if expected == Assignment::Queued(slot_at(0)) {
-            assert_eq!(begins(&mut scheduler, slot, 0), Some(2));
+            assert_eq!(begins(&mut scheduler, slot, at(0)), Some(2));
         } else {
             let own = scheduler.reserve();
-            scheduler.record_request(own, None, 0);
-            let opened = scheduler.assign_to_new(own, 0, |_| readiness);
+            scheduler.record_request(own, None, at(0));
+            let opened = scheduler.assign_to_new(own, at(0), |_| readiness);
             let reason = if readiness == Readiness::Busy {
                 ExclusiveReason::Busy
             } else {
                 ExclusiveReason::Ended
             };
             assert_eq!(opened, NewConnection::ExclusiveLast(reason, slot));
-            assert_eq!(begins(&mut scheduler, own, 0), Some(2));
-            assert_eq!(scheduler.step(own, Readiness::Ready, 0), ConnectionStep::Quit);
+            assert_eq!(begins(&mut scheduler, own, at(0)), Some(2));
+            assert_eq!(scheduler.step(own, Readiness::Ready, at(0)), ConnectionStep::Quit);
         }
         // Nothing of the lane follows.
-        assert_eq!(scheduler.step(slot, Readiness::Ready, 0), ConnectionStep::Quit);
+        assert_eq!(scheduler.step(slot, Readiness::Ready, at(0)), ConnectionStep::Quit);
     }
 }
 
@@ -277,29 +290,29 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     for key in 0..3 {
         scheduler.add(of_lane(key, None, key, false), ());
         let slot = scheduler.reserve();
-        scheduler.record_request(slot, Some(LaneKey(key)), 0);
-        scheduler.assign_to_new(slot, 0, |_| Readiness::Opening);
+        scheduler.record_request(slot, Some(LaneKey(key)), at(0));
+        scheduler.assign_to_new(slot, at(0), |_| Readiness::Opening);
         scheduler.record_greeting(slot);
-        assert_eq!(begins(&mut scheduler, slot, 0), Some(key));
+        assert_eq!(begins(&mut scheduler, slot, at(0)), Some(key));
     }
     scheduler.add(of_lane(3, None, 3, true), ());
     let busy = |_| Readiness::Busy;
-    assert_eq!(scheduler.assign(0, busy), Assignment::Nothing, "none is idle");
+    assert_eq!(scheduler.assign(at(0), busy), Assignment::Nothing, "none is idle");
     for (slot, idle_ns) in [(2, 5), (1, 3)] {
         let slot = slot_at(slot);
-        assert_eq!(scheduler.step(slot, Readiness::Ready, idle_ns), ConnectionStep::Nothing);
+        assert_eq!(scheduler.step(slot, Readiness::Ready, at(idle_ns)), ConnectionStep::Nothing);
     }
-    assert_eq!(scheduler.assign(9, busy), Assignment::MakeRoom(slot_at(1)));
-    assert_eq!(scheduler.step(slot_at(1), Readiness::Ready, 9), ConnectionStep::Quit);
-    assert_eq!(scheduler.assign(9, busy), Assignment::Nothing, "one is ending");
+    assert_eq!(scheduler.assign(at(9), busy), Assignment::MakeRoom(slot_at(1)));
+    assert_eq!(scheduler.step(slot_at(1), Readiness::Ready, at(9)), ConnectionStep::Quit);
+    assert_eq!(scheduler.assign(at(9), busy), Assignment::Nothing, "one is ending");
     assert_eq!(
-        scheduler.record_end(slot_at(1), ConnectionClosing::ByUs, 9).unwrap().meaning,
+        scheduler.record_end(slot_at(1), ConnectionClosing::ByUs, at(9)).unwrap().meaning,
         EndMeaning::Normal
     );
-    assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(LaneKey(3)) });
+    assert_eq!(scheduler.assign(at(9), busy), Assignment::Open { lane: Some(LaneKey(3)) });
     let slot = scheduler.reserve();
     assert_eq!(
-        scheduler.record_request(slot, Some(LaneKey(1)), 9),
+        scheduler.record_request(slot, Some(LaneKey(1)), at(9)),
         Some(EarlyEnd::Crowded),
         "it comes back"
     );
@@ -307,45 +320,49 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
 
 #[test]
 fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
-    let at = |seconds| Duration::from_secs(seconds);
+    let s = Duration::from_secs;
     let (to_continue, to_stop) = (OwnerRequest::Continue, OwnerRequest::Stop);
     // What ends sending, when the target last answered, what the owner requests, and when sending
     // stops; in s.
     for (ends, answered_s, told, expected_s) in [
         (Ends::WithSource, None, to_continue, None),
         (Ends::WithSource, None, to_stop, Some(0)),
-        (Ends::At(at(7)), None, to_continue, None),
-        (Ends::Scheduled(at(7)), None, to_continue, Some(27)),
-        (Ends::Scheduled(at(7)), Some(7), to_continue, Some(27)),
-        (Ends::Scheduled(at(7)), Some(9), to_continue, Some(29)),
-        (Ends::Scheduled(at(7)), Some(9), to_stop, Some(0)),
+        (Ends::At(s(7)), None, to_continue, None),
+        (Ends::Scheduled(s(7)), None, to_continue, Some(27)),
+        (Ends::Scheduled(s(7)), Some(7), to_continue, Some(27)),
+        (Ends::Scheduled(s(7)), Some(9), to_continue, Some(29)),
+        (Ends::Scheduled(s(7)), Some(9), to_stop, Some(0)),
     ] {
         let mut scheduler = Scheduler::<()>::new(&SendingSettings { ends, ..kept(1) });
         let continuation = |scheduler: &Scheduler<()>, now_ns| {
-            scheduler.continuation(now_ns, answered_s.map(|at_s| at_s * S), told)
+            scheduler.continuation(now_ns, answered_s.map(|at_s| at(at_s * S)), told)
         };
         let Some(expected_s) = expected_s else {
-            assert_eq!(continuation(&scheduler, 1000 * S), RunContinuation::Continue, "{ends:?}");
+            assert_eq!(
+                continuation(&scheduler, at(1000 * S)),
+                RunContinuation::Continue,
+                "{ends:?}"
+            );
             continue;
         };
         let stop_ns = expected_s * S;
         assert!(
-            stop_ns == 0 || continuation(&scheduler, stop_ns - 1) == RunContinuation::Continue,
+            stop_ns == 0 || continuation(&scheduler, at(stop_ns - 1)) == RunContinuation::Continue,
             "{ends:?}"
         );
-        assert_eq!(continuation(&scheduler, stop_ns), RunContinuation::Stop, "{ends:?}");
-        scheduler.end(stop_ns);
-        scheduler.stop(stop_ns);
+        assert_eq!(continuation(&scheduler, at(stop_ns)), RunContinuation::Stop, "{ends:?}");
+        scheduler.end(at(stop_ns));
+        scheduler.stop(at(stop_ns));
         assert_eq!(
-            continuation(&scheduler, stop_ns + 5 * S),
+            continuation(&scheduler, at(stop_ns + 5 * S)),
             RunContinuation::Continue,
             "the grace"
         );
-        assert_eq!(continuation(&scheduler, stop_ns + 5 * S + 1), RunContinuation::CloseAll);
+        assert_eq!(continuation(&scheduler, at(stop_ns + 5 * S + 1)), RunContinuation::CloseAll);
     }
-    let scheduler = Scheduler::<()>::new(&SendingSettings { ends: Ends::At(at(7)), ..kept(1) });
-    assert!(!scheduler.is_due_to_end(7 * S - 1) && scheduler.is_due_to_end(7 * S));
-    assert_eq!(scheduler.next_moment(0), Some(7 * S), "it wakes the loop");
+    let scheduler = Scheduler::<()>::new(&SendingSettings { ends: Ends::At(s(7)), ..kept(1) });
+    assert!(!scheduler.is_due_to_end(at(7 * S - 1)) && scheduler.is_due_to_end(at(7 * S)));
+    assert_eq!(scheduler.next_moment(at(0)), Some(at(7 * S)), "it wakes the loop");
 }
 
 #[test]
@@ -362,12 +379,12 @@ fn a_connection_that_nothing_depends_on_may_be_silent_for_the_grace_alone() {
     ] {
         let mut scheduler = Scheduler::<()>::new(&kept(1));
         let slot = scheduler.reserve();
-        scheduler.record_request(slot, None, 0);
+        scheduler.record_request(slot, None, at(0));
         if is_open {
             scheduler.record_greeting(slot);
         }
         if is_ended {
-            scheduler.end(0);
+            scheduler.end(at(0));
         }
         let found = scheduler.silence_limit(slot, SilentConnection { in_progress, readiness });
         let (max_ns, then) = expected;
