@@ -6,7 +6,6 @@ use serde::Serialize;
 use super::kept::KeptLimits;
 use crate::analysis::words::rfc3339;
 use crate::stats::{ClientLimits, Distribution, Percentiles};
-use crate::time::UnixNs;
 
 /// The highest figures of each client, which are the limits it kept to: the object of
 /// `sinkctl limits --json`. Keys keep their meaning.
@@ -128,7 +127,7 @@ impl<'a> ClientFigures<'a> {
 /// Returns when the maximum of concurrent connections was first reached (RFC 3339); `None` if no
 /// connection was open.
 pub fn peak_at(limits: &ClientLimits) -> Option<String> {
-    limits.peak_at_us.map(|us| rfc3339(UnixNs::new(us.saturating_mul(1000))))
+    limits.peak_at_ns.map(rfc3339)
 }
 
 /// Returns the name of a client; a client without an address used a Unix socket.

@@ -1,5 +1,6 @@
 //! The limits that one client kept to.
 use crate::stats::sessions::spread::Distribution;
+use crate::time::UnixNs;
 
 /// The limits that one client kept to. docs/stats-format.md defines each figure.
 #[derive(Debug, Clone, Default)]
@@ -26,8 +27,8 @@ pub struct ClientLimits {
     pub refused: u64,
     /// Concurrent connections, weighted by time, while any was open.
     pub open_at_once: Distribution,
-    /// When the maximum was first reached, in Unix µs; `None` if no connection was open.
-    pub peak_at_us: Option<u64>,
+    /// When the maximum was first reached; `None` if no connection was open.
+    pub peak_at_ns: Option<UnixNs>,
     /// Accepted messages per connection; for open connections, those so far.
     pub messages_per_connection: Distribution,
     /// Accepted messages per window, for windows that end with a second that had any.

@@ -4,6 +4,7 @@ use crate::stats::sessions::open::OpenConnections;
 use crate::stats::sessions::reading::SessionEntry;
 use crate::stats::sessions::spread::{Distribution, ValueCounts};
 use crate::stats::sessions::windows::SlidingWindows;
+use crate::time::UnixNs;
 
 /// What was read of one client, or of all clients together.
 pub struct ClientState {
@@ -28,10 +29,10 @@ impl ClientState {
 
     /// Returns the state of the client at the beginning of the span: only its open connections
     /// count.
-    pub fn open_from(&self, at_us: u64, windows: usize) -> ClientState {
+    pub fn open_from(&self, at_ns: UnixNs, windows: usize) -> ClientState {
         let mut client = ClientState::new(windows);
         client.open = self.open.clone();
-        client.open.forget(at_us);
+        client.open.forget(at_ns);
         client.counts.connections = client.open.now();
         client.counts.began_before = client.open.now();
         client
@@ -60,15 +61,15 @@ impl ClientState {
         self.per_connection.add(messages, 1);
     }
 
-    pub fn figures(mut self, end_us: u64) -> ClientLimits {
-        self.open.pass(end_us);
-        let (peak, peak_at_us) = self.open.peak();
+    pub fn figures(mut self, end_ns: UnixNs) -> ClientLimits {
+        self.open.pass(end_ns);
+        let (peak, peak_at_ns) = self.open.peak();
         let spreads =
             |windows: SlidingWindows| windows.end().iter().map(ValueCounts::spread).collect();
         ClientLimits {
             // A peak that lasted less than a microsecond has no weight, but it did occur.
             open_at_once: Distribution { max: peak, ..self.open.over_time().spread() },
-            peak_at_us: (peak > 0).then_some(peak_at_us),
+            peak_at_ns: (peak > 0).then_some(peak_at_ns),
             messages_per_connection: self.per_connection.spread(),
             messages_per_window: spreads(self.messages_in),
             opened_per_window: spreads(self.opened_in),

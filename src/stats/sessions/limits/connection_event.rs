@@ -1,14 +1,10 @@
 //! When connections began and ended.
 use crate::stats::sessions::reading::SessionEntry;
-
-/// Returns the beginning of a second, in µs.
-pub fn micros(second: u64) -> u64 {
-    second.saturating_mul(1_000_000)
-}
+use crate::time::UnixNs;
 
 /// The beginning or end of a connection, at its time among all events of a second.
 pub struct ConnectionEvent {
-    pub at_us: u64,
+    pub at_ns: UnixNs,
     pub kind: ConnectionChange,
     pub entry: usize,
 }
@@ -28,7 +24,7 @@ pub enum ConnectionChange {
 pub fn events(second: u64, entries: &[SessionEntry]) -> Vec<ConnectionEvent> {
     let mut events = Vec::new();
     for (entry, it) in entries.iter().enumerate() {
-        let at_us = |us: u32| micros(second) + u64::from(us);
+        let at_ns = |us: u32| UnixNs::of_second(second).saturating_add_ns(u64::from(us) * 1000);
         let (began, ended) = (it.session.began_us(), it.session.ended_us());
         if let Some(us) = began {
             let kind = if began == ended {
@@ -36,12 +32,12 @@ pub fn events(second: u64, entries: &[SessionEntry]) -> Vec<ConnectionEvent> {
             } else {
                 ConnectionChange::Begin
             };
-            events.push(ConnectionEvent { at_us: at_us(us), kind, entry });
+            events.push(ConnectionEvent { at_ns: at_ns(us), kind, entry });
         }
         if let Some(us) = ended.filter(|_| began != ended) {
-            events.push(ConnectionEvent { at_us: at_us(us), kind: ConnectionChange::End, entry });
+            events.push(ConnectionEvent { at_ns: at_ns(us), kind: ConnectionChange::End, entry });
         }
     }
-    events.sort_by(|one, other| (one.at_us, &one.kind).cmp(&(other.at_us, &other.kind)));
+    events.sort_by(|one, other| (one.at_ns, &one.kind).cmp(&(other.at_ns, &other.kind)));
     events
 }

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use super::client_limits::ClientLimits;
 use super::client_state::ClientState;
-use super::connection_event::{ConnectionChange, events, micros};
+use super::connection_event::{ConnectionChange, events};
 use super::open_session::{OpenSession, rename};
 use crate::stats::sessions::reading::SessionEntry;
-use crate::time::Seconds;
+use crate::time::{Seconds, UnixNs};
 
 /// The state while reading.
 pub struct Gathering<'a> {
@@ -44,10 +44,10 @@ impl<'a> Gathering<'a> {
     /// Begins the span: of everything before, only open sessions count.
     pub fn begin(&mut self, second: u64) {
         self.follow_starts(second);
-        let at_us = micros(second);
+        let at_ns = UnixNs::of_second(second);
         let windows = self.windows_s.len();
         for client in self.clients.iter_mut().map(|(_, client)| client).chain([&mut self.all]) {
-            *client = client.open_from(at_us, windows);
+            *client = client.open_from(at_ns, windows);
         }
         for session in self.sessions.values_mut() {
             (session.began_before, session.without_beginning) = (true, false);
@@ -66,10 +66,10 @@ impl<'a> Gathering<'a> {
             let client = &mut self.clients[session.client].1;
             for who in [client, &mut self.all] {
                 if event.kind != ConnectionChange::End {
-                    who.open.begin(event.at_us);
+                    who.open.begin(event.at_ns);
                 }
                 if event.kind != ConnectionChange::Begin {
-                    who.open.end(event.at_us);
+                    who.open.end(event.at_ns);
                 }
             }
         }
@@ -95,7 +95,7 @@ impl<'a> Gathering<'a> {
                 let is_cut_off = *of_folder == folder && session.start == start;
                 if is_cut_off {
                     for who in [&mut clients[session.client].1, &mut *all] {
-                        who.open.end(micros(last + 1));
+                        who.open.end(UnixNs::of_second(last + 1));
                         who.counts.cut_off += 1;
                         who.record_end(session.messages);
                     }
@@ -130,7 +130,7 @@ impl<'a> Gathering<'a> {
         }
         if let Some(session) = session {
             if session.client != place {
-                rename(&mut self.clients, session, place, micros(second));
+                rename(&mut self.clients, session, place, UnixNs::of_second(second));
             }
             session.messages += u64::from(entry.session.messages);
         }
@@ -140,7 +140,7 @@ impl<'a> Gathering<'a> {
                 who.counts.without_beginning += u64::from(!has_begun);
             }
             if is_new && !has_begun {
-                who.open.begin(micros(second));
+                who.open.begin(UnixNs::of_second(second));
             }
             if is_inside {
                 who.add(self.windows_s, second, entry);
@@ -150,7 +150,7 @@ impl<'a> Gathering<'a> {
 
     /// Returns the figures of all clients together, and those of each client, ordered by concurrent
     /// connections, the highest first.
-    pub fn end(mut self, at_us: u64) -> (ClientLimits, Vec<(Option<IpAddr>, ClientLimits)>) {
+    pub fn end(mut self, at_ns: UnixNs) -> (ClientLimits, Vec<(Option<IpAddr>, ClientLimits)>) {
         for session in self.sessions.values() {
             for who in [&mut self.clients[session.client].1, &mut self.all] {
                 who.counts.open_at_end += 1;
@@ -159,10 +159,10 @@ impl<'a> Gathering<'a> {
         }
         let seen = self.clients.into_iter().filter(|(_, client)| client.is_seen());
         let mut clients: Vec<_> =
-            seen.map(|(address, client)| (address, client.figures(at_us))).collect();
+            seen.map(|(address, client)| (address, client.figures(at_ns))).collect();
         clients.sort_by_key(|(address, it)| {
             (std::cmp::Reverse((it.open_at_once.max, it.messages)), *address)
         });
-        (self.all.figures(at_us), clients)
+        (self.all.figures(at_ns), clients)
     }
 }

@@ -12,9 +12,8 @@ use std::path::PathBuf;
 
 use super::reading::SessionRecords;
 use crate::stats::format::StatsDamage;
-use crate::time::Seconds;
+use crate::time::{Seconds, UnixNs};
 pub use client_limits::ClientLimits;
-use connection_event::micros;
 use gathering::Gathering;
 
 /// The limits that all clients together and each client kept to.
@@ -62,7 +61,7 @@ impl SenderLimits {
         // second that is known to be recorded.
         let recorded = reading.last_second().map_or(begin, |second| second + 1);
         let until = over_s.unwrap_or(0).max(recorded).min(end).max(begin);
-        let (all, clients) = gathering.end(micros(until));
+        let (all, clients) = gathering.end(UnixNs::of_second(until));
         Ok(SenderLimits { all, clients, damage: reading.damage })
     }
 }

@@ -1,6 +1,8 @@
 //! A session that is open, as far as was read.
 use std::net::IpAddr;
 
+use crate::time::UnixNs;
+
 use super::client_limits::ClientLimits;
 use super::client_state::ClientState;
 
@@ -31,13 +33,13 @@ pub fn rename(
     clients: &mut [(Option<IpAddr>, ClientState)],
     session: &mut OpenSession,
     to: usize,
-    at_us: u64,
+    at_ns: UnixNs,
 ) {
     let before = &mut clients[session.client].1;
-    before.open.end(at_us);
+    before.open.end(at_ns);
     session.count(&mut before.counts, u64::saturating_sub);
     let now = &mut clients[to].1;
-    now.open.begin(at_us);
+    now.open.begin(at_ns);
     session.count(&mut now.counts, u64::saturating_add);
     session.client = to;
 }
