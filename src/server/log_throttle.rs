@@ -1,8 +1,10 @@
 //! Limits on log lines that clients can cause, or that would repeat while a condition lasts.
+use std::time::Duration;
+
 use crate::time::MonotonicMs;
 
 /// Minimum time between two log lines about the same thing.
-const LOGGED_MS: u64 = 10_000;
+const LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 /// When a line about something was last logged; `None`: never.
 #[derive(Debug, Default)]
@@ -11,7 +13,7 @@ pub(super) struct LogThrottle(Option<MonotonicMs>);
 impl LogThrottle {
     /// Takes the right to log a line. Returns false if it was taken less than 10 s ago.
     pub fn take(&mut self, now_ms: MonotonicMs) -> bool {
-        let is_free = self.0.is_none_or(|then_ms| now_ms >= then_ms.saturating_add_ms(LOGGED_MS));
+        let is_free = self.0.is_none_or(|then_ms| now_ms >= then_ms.saturating_add(LOG_INTERVAL));
         if is_free {
             self.0 = Some(now_ms);
         }

@@ -19,8 +19,8 @@ mod worker_context;
 mod worker_state;
 mod worker_tls;
 
-pub(super) use preamble::{PREAMBLE_MS, is_trusted};
-pub(super) use tls::HANDSHAKE_MS;
+pub(super) use preamble::{PREAMBLE_TIME, is_trusted};
+pub(super) use tls::HANDSHAKE_TIME;
 pub(super) use worker_context::{SideOutputs, WorkerContext};
 pub(super) use worker_state::WorkerState;
 pub(super) use worker_tls::HANDSHAKES_MAX;

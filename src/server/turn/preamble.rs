@@ -1,6 +1,7 @@
 //! The PROXY header with which a connection to a proxied listener begins, before any greeting.
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -11,7 +12,7 @@ use super::worker_context::WorkerContext;
 use crate::server::connection::{Conn, Consumed, Flow, Input};
 
 /// Time limit for the header, ms after the connection was accepted.
-pub(crate) const PREAMBLE_MS: u64 = 5000;
+pub(crate) const PREAMBLE_TIME: Duration = Duration::from_secs(5);
 
 /// Reads the header. sinkd sends nothing before the header is complete, and nothing at all if it is
 /// invalid.

@@ -180,7 +180,7 @@ impl WorkerContext {
     }
 
     /// Returns how long the loop may sleep before the statistics of a second must be handed over.
-    pub fn statistics_due_ms(&self) -> Option<u64> {
+    pub fn statistics_wait_ms(&self) -> Option<u64> {
         let due_ns = self.ledger.measurements.due_ns()?;
         // Rounded up, so that the second is past when we wake.
         Some(due_ns.ns_since(self.clock.unix_ns()) / 1_000_000 + 1)

@@ -264,8 +264,8 @@ impl WorkerState {
     }
 
     /// Returns how long the loop may sleep before the statistics of a second must be handed over.
-    pub fn statistics_due_ms(&self) -> Option<u64> {
-        self.worker.statistics_due_ms()
+    pub fn statistics_wait_ms(&self) -> Option<u64> {
+        self.worker.statistics_wait_ms()
     }
 
     /// Checks, while no connection is open, that every buffer and envelope was returned.

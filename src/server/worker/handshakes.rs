@@ -7,7 +7,7 @@ use std::collections::{HashSet, VecDeque};
 use crate::time::MonotonicMs;
 
 use super::place::ConnKey;
-use crate::server::turn::{HANDSHAKE_MS, HANDSHAKES_MAX};
+use crate::server::turn::{HANDSHAKE_TIME, HANDSHAKES_MAX};
 
 /// Limit on handshake steps per round. A transaction with one command per round trip takes four
 /// rounds: with 2,000 handshakes in progress, eight steps delay it by 6 ms, and four by 3 ms.
@@ -27,7 +27,7 @@ impl Handshakes {
     /// Adds the handshake of `key`, which begins.
     pub fn add(&mut self, key: ConnKey, now_ms: MonotonicMs) {
         self.in_flight.insert(key);
-        self.deadlines.push_back((now_ms.saturating_add_ms(HANDSHAKE_MS), key));
+        self.deadlines.push_back((now_ms.saturating_add(HANDSHAKE_TIME), key));
     }
 
     /// Removes the handshake of `key`, which has succeeded or failed. Without one, does nothing.
@@ -103,10 +103,10 @@ mod tests {
         let at = MonotonicMs::new;
         handshakes.add(key(0), at(100));
         handshakes.add(key(1), at(200));
-        assert_eq!(handshakes.wait_ms(at(150)), Some(HANDSHAKE_MS - 50));
-        assert_eq!(handshakes.next_overdue(at(99 + HANDSHAKE_MS)), None);
-        assert_eq!(handshakes.next_overdue(at(100 + HANDSHAKE_MS)), Some(key(0)));
-        assert_eq!(handshakes.next_overdue(at(100 + HANDSHAKE_MS)), None);
+        assert_eq!(handshakes.wait_ms(at(150)), Some(HANDSHAKE_TIME.as_millis() as u64 - 50));
+        assert_eq!(handshakes.next_overdue(at(99).saturating_add(HANDSHAKE_TIME)), None);
+        assert_eq!(handshakes.next_overdue(at(100).saturating_add(HANDSHAKE_TIME)), Some(key(0)));
+        assert_eq!(handshakes.next_overdue(at(100).saturating_add(HANDSHAKE_TIME)), None);
         handshakes.remove(key(0));
         handshakes.remove(key(0));
         assert!(handshakes.has_any(), "another one is in progress");

@@ -1,5 +1,6 @@
 //! One step of a TLS handshake, which is a turn of its connection.
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use crate::smtp::tls::SessionTls;
 use crate::time::MonotonicUs;
@@ -11,7 +12,7 @@ use crate::server::turn::send::{Sent, send_raw};
 use crate::server::turn::worker_context::WorkerContext;
 
 /// Time limit for a handshake, ms.
-pub const HANDSHAKE_MS: u64 = 10_000;
+pub const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
 /// Limit on the octets of incomplete messages. rustls allows messages of 64 KiB, and a client may
 /// cut them into records of one octet, each with a header of five.

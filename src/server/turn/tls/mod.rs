@@ -7,7 +7,7 @@ mod receive;
 mod seal;
 mod sealed_turn;
 
-pub(crate) use handshake::HANDSHAKE_MS;
+pub(crate) use handshake::HANDSHAKE_TIME;
 pub(super) use receive::receive_sealed;
 pub(super) use seal::{AfterReplies, seal_replies};
 pub(super) use sealed_turn::{

@@ -11,7 +11,7 @@ use crate::server::listening::Arrival;
 use crate::server::recording::Counters;
 use crate::server::settings::times::Times;
 use crate::server::transcripts::SessionIdentity;
-use crate::server::turn::{PREAMBLE_MS, is_trusted};
+use crate::server::turn::{PREAMBLE_TIME, is_trusted};
 use crate::server::worker::place::TablePlace;
 
 impl<I: Interests> Table<I> {
@@ -80,14 +80,14 @@ impl<I: Interests> Table<I> {
         let id = ConnId { serial: key.serial, session: self.session_ids.next_id() };
         let mut conn = Conn::new(socket, session, id, client, self.state.clock().now_us());
         conn.is_counted = is_counted;
-        let Times { command_ms, data_ms, .. } = self.settings.get().times;
-        let mut wait_ms = command_ms.min(data_ms);
+        let Times { command, data, .. } = self.settings.get().times;
+        let mut wait = command.min(data);
         if is_proxied {
-            wait_ms = wait_ms.min(PREAMBLE_MS);
+            wait = wait.min(PREAMBLE_TIME);
             conn.flow = Flow::Preamble;
             conn.is_session = false;
         }
-        self.wheel.insert(key, conn.times.last_active_ms.saturating_add_ms(wait_ms));
+        self.wheel.insert(key, conn.times.last_active_ms.saturating_add(wait));
         let turn = if is_proxied { TurnEnd::Idle } else { self.greet(&mut conn) };
         let place = key.place;
         self.connections.add(place, conn);

@@ -1,15 +1,17 @@
 //! Deadlines: timeouts, transfers that waited too long for room, and stalled transfers.
+use std::time::Duration;
+
 use crate::smtp::session::Farewell;
 use crate::time::MonotonicMs;
 
-use super::{Interests, LINGER_MS, Table};
+use super::{Interests, LINGER_TIME, Table};
 use crate::server::connection::Flow;
 use crate::server::settings::times::Times;
-use crate::server::turn::PREAMBLE_MS;
+use crate::server::turn::PREAMBLE_TIME;
 use crate::server::worker::place::{ConnKey, TablePlace};
 
 /// A transfer without input for this long may be closed if others need its buffer.
-const STALLED_MS: u64 = 1000;
+const STALL_TIME: Duration = Duration::from_secs(1);
 /// Limit on the stalled transfers closed per round.
 const STALLED_CLOSED_MAX: usize = 64;
 
@@ -28,17 +30,17 @@ impl<I: Interests> Table<I> {
     }
 
     fn check_deadline(&mut self, key: ConnKey, now_ms: MonotonicMs) {
-        let Times { command_ms, data_ms, .. } = self.settings.get().times;
+        let Times { command, data, .. } = self.settings.get().times;
         let Some(conn) = self.connections.of(key) else { return };
         let deadline_ms = match conn.flow {
-            Flow::Lingering { since_ms } => since_ms.saturating_add_ms(LINGER_MS),
-            Flow::Preamble => conn.times.opened_us.ms().saturating_add_ms(PREAMBLE_MS),
-            _ if conn.is_transferring() => conn.times.last_active_ms.saturating_add_ms(data_ms),
-            _ => conn.times.last_active_ms.saturating_add_ms(command_ms),
+            Flow::Lingering { since_ms } => since_ms.saturating_add(LINGER_TIME),
+            Flow::Preamble => conn.times.opened_us.ms().saturating_add(PREAMBLE_TIME),
+            _ if conn.is_transferring() => conn.times.last_active_ms.saturating_add(data),
+            _ => conn.times.last_active_ms.saturating_add(command),
         };
         if now_ms < deadline_ms {
             // The next check precedes any deadline that may begin meanwhile.
-            let check_ms = now_ms.saturating_add_ms(command_ms.min(data_ms));
+            let check_ms = now_ms.saturating_add(command.min(data));
             return self.wheel.insert(key, deadline_ms.min(check_ms));
         }
         if matches!(conn.flow, Flow::Lingering { .. } | Flow::Closing) {
@@ -46,12 +48,12 @@ impl<I: Interests> Table<I> {
         }
         if matches!(conn.flow, Flow::Preamble) {
             let peer = conn.client;
-            let why = format!("no header came within {} s", PREAMBLE_MS / 1000);
+            let why = format!("no header came within {} s", PREAMBLE_TIME.as_secs());
             self.state.refuse_as_proxy(peer, &why);
             return self.close(key.place);
         }
         self.dismiss(key.place, Farewell::Timeout);
-        self.wheel.insert(key, now_ms.saturating_add_ms(LINGER_MS));
+        self.wheel.insert(key, now_ms.saturating_add(LINGER_TIME));
     }
 
     pub(super) fn dismiss(&mut self, place: TablePlace, why: Farewell) {
@@ -63,7 +65,7 @@ impl<I: Interests> Table<I> {
     /// Refuses transfers that waited too long for room in the log. The rest of their payload is
     /// discarded.
     fn refuse_parked(&mut self, now_ms: MonotonicMs) {
-        let storage_ms = self.settings.get().times.storage_ms;
+        let storage = self.settings.get().times.storage;
         for key in std::mem::take(&mut self.parked) {
             let Some(conn) = self.connections.of(key).filter(|conn| conn.waits.is_for_log()) else {
                 continue;
@@ -71,7 +73,7 @@ impl<I: Interests> Table<I> {
             let parked_ms = conn.waits.log_since_ms().unwrap_or(now_ms);
             let since_ms = parked_ms.max(conn.times.last_active_ms);
             // A commit in progress ends in any case.
-            if now_ms < since_ms.saturating_add_ms(storage_ms) || conn.is_committing() {
+            if now_ms < since_ms.saturating_add(storage) || conn.is_committing() {
                 self.parked.push(key);
                 continue;
             }
@@ -93,7 +95,7 @@ impl<I: Interests> Table<I> {
                 // Connections that wait for storage, or for their turn, wait for us.
                 let waits_for_us = conn.waits.is_for_log() || conn.waits.is_for_turn();
                 let active_ms = conn.times.last_active_ms;
-                (conn.holds_buffers() && !waits_for_us && now_ms.ms_since(active_ms) >= STALLED_MS)
+                (conn.holds_buffers() && !waits_for_us && now_ms.since(active_ms) >= STALL_TIME)
                     .then_some((active_ms, key.place))
             })
             .collect();

@@ -2,7 +2,7 @@
 use crate::smtp::policy::TlsUse;
 use crate::time::MonotonicMs;
 
-use super::{Interests, LINGER_MS, Table};
+use super::{Interests, LINGER_TIME, Table};
 use crate::server::connection::{Flow, TurnEnd, Waits};
 use crate::server::worker::handshakes::STEPS_PER_ROUND;
 use crate::server::worker::place::{ConnKey, TablePlace};
@@ -92,7 +92,7 @@ impl<I: Interests> Table<I> {
             let turn = self.state.handshake_overdue(conn);
             self.after_turn(key.place, turn);
             self.handshake_ended(key);
-            self.wheel.insert(key, now_ms.saturating_add_ms(LINGER_MS));
+            self.wheel.insert(key, now_ms.saturating_add(LINGER_TIME));
         }
     }
 }

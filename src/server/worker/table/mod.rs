@@ -13,6 +13,7 @@ mod xclient;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::log::Writer;
@@ -42,7 +43,7 @@ use crate::server::transcripts::Transcripts;
 use crate::server::turn::{SideOutputs, WorkerContext, WorkerState};
 
 /// How long the input of a dismissed client is discarded before its socket is closed.
-const LINGER_MS: u64 = 2000;
+const LINGER_TIME: Duration = Duration::from_secs(2);
 /// How often transfers that wait for the log are checked for having waited too long.
 const PARKED_CHECK_MS: u64 = 50;
 
@@ -257,8 +258,8 @@ impl<I: Interests> Table<I> {
         if let Some(grace_ms) = self.stopping.grace_left_ms(now_ms) {
             wait_ms = wait_ms.min(grace_ms);
         }
-        if let Some(due_ms) = self.state.statistics_due_ms() {
-            wait_ms = wait_ms.min(due_ms);
+        if let Some(statistics_ms) = self.state.statistics_wait_ms() {
+            wait_ms = wait_ms.min(statistics_ms);
         }
         (wait_ms < u64::MAX).then_some(wait_ms.max(1))
     }

@@ -25,7 +25,7 @@ impl<I: Interests> Table<I> {
             return false;
         }
         self.state.counters().doing(Doing::Stopping);
-        let grace_ends_ms = self.now_ms().saturating_add_ms(self.settings.get().times.grace_ms);
+        let grace_ends_ms = self.now_ms().saturating_add(self.settings.get().times.grace);
         self.stopping = Stopping::Begun { stage: wanted, grace_ends_ms };
         self.dismiss_all(DismissedClients::Idle);
         true

@@ -1,5 +1,5 @@
 //! Turns of connections, and what each connection waits for afterwards.
-use super::{Interests, LINGER_MS, Table};
+use super::{Interests, LINGER_TIME, Table};
 use crate::server::connection::{Flow, TurnEnd};
 use crate::server::listening::SocketInterest;
 use crate::server::recording::Counters;
@@ -32,7 +32,7 @@ impl<I: Interests> Table<I> {
                 _ => self.yielded.push(key),
             }
             if let Flow::Lingering { since_ms } = conn.flow {
-                self.wheel.insert(key, since_ms.saturating_add_ms(LINGER_MS));
+                self.wheel.insert(key, since_ms.saturating_add(LINGER_TIME));
             }
         }
         if waits.is_for_log() && !before.is_for_log() {
