@@ -8,6 +8,7 @@ mod flags;
 mod folders;
 mod globs;
 mod lengths;
+mod points;
 mod prose;
 mod receipts;
 mod rooms;
@@ -36,6 +37,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "first_line", check: lengths::first_line },
     Rule { name: "parameters", check: signatures::parameters },
     Rule { name: "bools", check: signatures::bools },
+    Rule { name: "points", check: points::check },
     Rule { name: "undocumented", check: signatures::undocumented },
     Rule { name: "words", check: words::check },
     Rule { name: "sleeps", check: words::sleeps },
