@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crossbeam_channel::RecvTimeoutError;
 
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs `work` on a thread of its own, and calls `look` regularly until it ends.
 pub fn watched<T: Send>(mut look: impl FnMut(), work: impl FnOnce() -> T + Send) -> T {
@@ -14,7 +14,7 @@ pub fn watched<T: Send>(mut look: impl FnMut(), work: impl FnOnce() -> T + Send)
             let _running = running;
             work()
         });
-        while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+        while ended.recv_timeout(POLL_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             look();
         }
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))

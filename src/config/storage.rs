@@ -73,7 +73,7 @@ pub enum Domain {
     /// This domain alone.
     Exactly(String),
     /// Every subdomain of this domain.
-    Below(String),
+    SubdomainsOf(String),
     /// All recipients that no other rule matches.
     Any,
 }
@@ -156,7 +156,7 @@ fn parse_domain(text: &str) -> Option<Domain> {
         !label.is_empty() && label.chars().all(letter)
     };
     let good = name.len() <= DOMAIN_BYTES_MAX && name.split('.').all(is_label);
-    let domain = if below { Domain::Below } else { Domain::Exactly };
+    let domain = if below { Domain::SubdomainsOf } else { Domain::Exactly };
     good.then(|| domain(name.into()))
 }
 
@@ -164,7 +164,7 @@ impl fmt::Display for StoreRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.domain {
             Domain::Exactly(name) => write!(f, "{name}")?,
-            Domain::Below(name) => write!(f, "*.{name}")?,
+            Domain::SubdomainsOf(name) => write!(f, "*.{name}")?,
             Domain::Any => write!(f, "*")?,
         }
         write!(f, "={}", self.store)?;
@@ -199,7 +199,7 @@ impl Rules {
         for (index, rule) in rules.iter().enumerate() {
             match &rule.domain {
                 Domain::Exactly(name) => drop(exactly.insert(name.as_bytes().into(), index)),
-                Domain::Below(name) => drop(below.insert(name.as_bytes().into(), index)),
+                Domain::SubdomainsOf(name) => drop(below.insert(name.as_bytes().into(), index)),
                 Domain::Any => any = Some(index),
             }
         }

@@ -18,7 +18,7 @@ const DAMAGE_LISTED_MAX: usize = 1000;
 /// follows a flush.
 const LOOKS: u32 = 6;
 /// The time between two checks.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Valid slots of an open segment that follow the published ones.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ fn unpublished(segment: &Segment, clock: &dyn Clock) -> u32 {
             return 0;
         }
         if look + 1 < LOOKS {
-            clock.pause(LOOK_EVERY);
+            clock.pause(POLL_INTERVAL);
         }
     }
     slots

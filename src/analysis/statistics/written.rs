@@ -8,7 +8,7 @@ use crate::time::{Clock, Span, UnixNs};
 /// Statistics of a second are written within this time after its end.
 pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 /// The time between two checks.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Waits until the statistics of everything before `end_ns` are written. Takes up to
 /// three seconds if `end_ns` is at most a second ahead.
@@ -52,7 +52,7 @@ pub fn complete(
         if not_recorded.is_none_or(|n| n == 0) || clock.now() >= until_ns {
             return Ok((history, not_recorded));
         }
-        clock.pause(LOOK_EVERY);
+        clock.pause(POLL_INTERVAL);
     }
 }
 

@@ -8,7 +8,7 @@ use sinkd::log::reader::Folder;
 use sinkd::wording::counted;
 
 use crate::base::clock::SystemClock;
-use crate::base::data::{name, worst};
+use crate::base::data::{most_severe, name};
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::TimeRange;
@@ -49,7 +49,7 @@ pub fn run(folders: &[Folder], options: &Count, out: &mut Out) -> anyhow::Result
         let gone = counted(gone, "more was", "more were");
         eprintln!("sinkctl: {gone} accepted, but removed, pruned or only counted");
     }
-    Ok(worst(folders.iter().map(report_lost)).and(spans.finding))
+    Ok(most_severe(folders.iter().map(report_lost)).and(spans.finding))
 }
 
 /// Formats the counts as text.

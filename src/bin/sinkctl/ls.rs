@@ -9,7 +9,7 @@ use sinkd::log::reader::Folder;
 use sinkd::time::Span;
 use sinkd::wording::counted;
 
-use crate::base::data::{name, names, worst};
+use crate::base::data::{most_severe, name, names};
 use crate::base::left_out::{FolderOmissions, WithoutIndex, finding_of, report_unusable};
 use crate::base::outcome::{Finding, Out};
 use crate::base::row::{RowOptions, RowPrinter};
@@ -78,7 +78,7 @@ pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<F
         report_unusable(name(&folders, n), indexes, WithoutIndex::ContentIsMissing);
     }
     let findings = left_out.into_iter().zip(&folders);
-    let finding = worst(findings.map(|(left_out, folder)| left_out.finish(folder)));
+    let finding = most_severe(findings.map(|(left_out, folder)| left_out.finish(folder)));
     Ok(finding_of(attempts, finding.and(spans.finding)))
 }
 

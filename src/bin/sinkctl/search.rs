@@ -13,7 +13,7 @@ use sinkd::time::Clock;
 use sinkd::wording::counted;
 
 use crate::base::clock::SystemClock;
-use crate::base::data::{name, report_run_damage, worst};
+use crate::base::data::{most_severe, name, report_run_damage};
 use crate::base::left_out::{FolderOmissions, WithoutIndex, finding_of, report_unusable};
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::{Interruptible, bar};
@@ -92,7 +92,7 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
     let damage = damage.into_iter().zip(&folders);
     let damage = damage.map(|(damage, folder)| damage.finish_without_faults(folder));
     let is_match = if found.count > 0 { Finding::Done } else { Finding::NothingFound };
-    Ok(finding_of(attempts, searched.and(worst(damage)).and(spans.finding).and(is_match)))
+    Ok(finding_of(attempts, searched.and(most_severe(damage)).and(spans.finding).and(is_match)))
 }
 
 fn limit(search: &Search) -> Option<u64> {

@@ -18,7 +18,7 @@ use crate::base::value::count;
 
 /// Stores to a memory map wake no thread, so the live pages are read at this interval: a user sees
 /// no delay, and each read costs a few microseconds.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Args)]
 pub struct Tail {
@@ -49,7 +49,7 @@ pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Fin
     let mut reported = Reported::default();
     loop {
         reported.report_new(&folder);
-        SystemClock.pause(LOOK_EVERY);
+        SystemClock.pause(POLL_INTERVAL);
         let news = folder.follow(&mut seen)?;
         print_new(&folder, &mut source, news, tail, out)?;
     }

@@ -10,7 +10,7 @@ use sinkd::time::Clock;
 use sinkd::wording::{counted, duration};
 
 use crate::base::clock::SystemClock;
-use crate::base::data::worst;
+use crate::base::data::most_severe;
 use crate::base::left_out::FolderOmissions;
 use crate::base::outcome::{Finding, Out};
 use crate::base::query_words::QueryWords;
@@ -53,7 +53,7 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     let Waited { matching, left_out } = waited;
     let searched = report_incomplete(&left_out);
     print(&folders, wait, &matching, out)?;
-    let read = worst(folders.iter().map(|folder| {
+    let read = most_severe(folders.iter().map(|folder| {
         let omissions = FolderOmissions::default();
         // Without --new, the search has reported the faults of the folder.
         if wait.new { omissions.finish(folder) } else { omissions.finish_without_faults(folder) }

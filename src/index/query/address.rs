@@ -14,9 +14,9 @@ pub(super) enum AddressPattern {
     Domain(String),
     /// `example.org`: all addresses in this domain and its subdomains. Also matches an address
     /// without a domain, such as `postmaster`.
-    Below(String),
+    WithSubdomains(String),
     /// `bounce+*@example.org`: all addresses that match, where each `*` stands for any text.
-    Like(String),
+    Matching(String),
 }
 
 impl AddressPattern {
@@ -36,7 +36,7 @@ impl AddressPattern {
             return None;
         }
         Some(match local {
-            None => AddressPattern::Below(lower),
+            None => AddressPattern::WithSubdomains(lower),
             Some("") => AddressPattern::Domain(domain.to_owned()),
             // A local-part with a space must be quoted.
             Some(local) if local.starts_with('"') || local.chars().all(is_domain) => {
@@ -49,7 +49,7 @@ impl AddressPattern {
     /// Parses a pattern with at least one `*`. Returns `None` if no address can match it.
     pub(super) fn parse_wildcard(text: &str) -> Option<AddressPattern> {
         let is_good = |c: char| !c.is_whitespace() && !matches!(c, '<' | '>' | ',' | '"');
-        text.chars().all(is_good).then(|| AddressPattern::Like(text.to_lowercase()))
+        text.chars().all(is_good).then(|| AddressPattern::Matching(text.to_lowercase()))
     }
 
     /// Returns whether the address `candidate` matches. The null reverse-path never does: callers
@@ -60,9 +60,9 @@ impl AddressPattern {
             AddressPattern::Null => false,
             AddressPattern::Whole(whole) => is_same(candidate, whole),
             AddressPattern::Domain(wanted) => domain.is_some_and(|d| is_same(d, wanted)),
-            AddressPattern::Below(wanted) => is_below(domain.unwrap_or(candidate), wanted),
-            AddressPattern::Like(_) if candidate.is_empty() => false,
-            AddressPattern::Like(wanted) => is_like(&candidate.to_lowercase(), wanted),
+            AddressPattern::WithSubdomains(wanted) => is_below(domain.unwrap_or(candidate), wanted),
+            AddressPattern::Matching(_) if candidate.is_empty() => false,
+            AddressPattern::Matching(wanted) => is_like(&candidate.to_lowercase(), wanted),
         }
     }
 }
@@ -105,9 +105,9 @@ impl fmt::Display for AddressPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             AddressPattern::Null => f.write_str("<>"),
-            AddressPattern::Whole(text) | AddressPattern::Below(text) => value(f, text),
+            AddressPattern::Whole(text) | AddressPattern::WithSubdomains(text) => value(f, text),
             AddressPattern::Domain(domain) => value(f, &format!("@{domain}")),
-            AddressPattern::Like(text) => f.write_str(text),
+            AddressPattern::Matching(text) => f.write_str(text),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::time::ProcessClock;
 /// read.
 const FOLD_BYTES_OVER: u64 = 256 << 10;
 /// How long the lock must be taken before sinkd logs that: sinkctl holds it for milliseconds only.
-const SAY_AFTER_NS: u64 = 1_000_000_000;
+const REPORT_AFTER_NS: u64 = 1_000_000_000;
 /// How often sinkd tries to get the lock while it stops.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 /// How long each thread that still has lines to write waits for the lock while sinkd stops.
@@ -34,7 +34,7 @@ pub struct EventsFile {
     /// Time since which every attempt has failed, in Unix ns; 0: the last attempt succeeded.
     busy_since_ns: AtomicU64,
     /// Whether sinkd has logged that the lock is taken.
-    is_said: AtomicBool,
+    is_reported: AtomicBool,
     /// Size of the file after it was last merged.
     folded_bytes: AtomicU64,
 }
@@ -46,7 +46,7 @@ impl EventsFile {
             folder: folder.to_owned(),
             busy: AtomicU64::new(0),
             busy_since_ns: AtomicU64::new(0),
-            is_said: AtomicBool::new(false),
+            is_reported: AtomicBool::new(false),
             folded_bytes: AtomicU64::new(0),
         }
     }
@@ -67,7 +67,7 @@ impl EventsFile {
         let file = events::try_locked(&self.folder)?;
         if file.is_some() {
             self.busy_since_ns.store(0, Relaxed);
-            if self.is_said.swap(false, Relaxed) {
+            if self.is_reported.swap(false, Relaxed) {
                 tracing::info!("the lock of events.jsonl is free again");
             }
             return Ok(file);
@@ -76,7 +76,7 @@ impl EventsFile {
         let now_ns = ProcessClock::get().unix_ns().get();
         let since = self.busy_since_ns.compare_exchange(0, now_ns, Relaxed, Relaxed);
         let busy_ns = since.map_or_else(|since_ns| now_ns.saturating_sub(since_ns), |_| 0);
-        if busy_ns >= SAY_AFTER_NS && !self.is_said.swap(true, Relaxed) {
+        if busy_ns >= REPORT_AFTER_NS && !self.is_reported.swap(true, Relaxed) {
             tracing::warn!(
                 "another process holds the lock of events.jsonl: lines for it wait until it lets go"
             );

@@ -196,8 +196,12 @@ mod tests {
         check(&["8.8.8.8:25"], None, Err(public));
         check(&["8.8.8.8:25"], Some("mx.test"), Ok(1));
         check(&["8.8.8.8:25"], Some("MX.test"), Ok(1));
-        check(&["8.8.8.8:25"], Some("8.8.8.8"), Err("allowed is 8.8.8.8"));
-        check(&["8.8.8.8:25"], Some(""), Err("the target is mx.test, but "));
+        check(
+            &["8.8.8.8:25"],
+            Some("8.8.8.8"),
+            Err("mx.test is not the public host that is allowed (8.8.8.8)"),
+        );
+        check(&["8.8.8.8:25"], Some(""), Err("mx.test is not the public host"));
         check(&["127.0.0.1:25"], Some("other.test"), Ok(1)); // nothing had to be allowed
         check(&["224.0.0.1:25"], Some("mx.test"), Err("not the address of a single host"));
         check(&["255.255.255.255:25"], Some("mx.test"), Err("not the address of a single host"));

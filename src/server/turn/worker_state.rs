@@ -153,7 +153,7 @@ impl WorkerState {
     /// it.
     #[cold]
     pub fn turn_away(&mut self, socket: &mut Stream, session: &mut Session, why: Farewell) {
-        assert!(self.worker.is_silent(), "{UNSAID}");
+        assert!(self.worker.is_silent(), "{NOT_SILENT}");
         session.farewell(why, &mut self.worker.workspace);
         if why != Farewell::Denied {
             self.worker.ledger.measurements.turned_away();
@@ -171,7 +171,7 @@ impl WorkerState {
     ) -> TurnEnd {
         let worker = &mut self.worker;
         // Holds at the end of each turn.
-        debug_assert!(worker.is_silent(), "{UNSAID}");
+        debug_assert!(worker.is_silent(), "{NOT_SILENT}");
         let mut turn = run(conn, worker);
         follow_transactions(conn, worker);
         if turn == TurnEnd::Blocked && conn.is_committing() {
@@ -182,7 +182,7 @@ impl WorkerState {
             record_turn_unsent(worker);
             worker.workspace.replies.clear();
         }
-        assert!(worker.is_silent(), "{UNSAID}");
+        assert!(worker.is_silent(), "{NOT_SILENT}");
         turn
     }
 
@@ -286,4 +286,4 @@ impl WorkerState {
 }
 
 /// Message of the assertion that no reply outlives its turn.
-const UNSAID: &str = "replies belong to the turn of one connection";
+const NOT_SILENT: &str = "replies belong to the turn of one connection";

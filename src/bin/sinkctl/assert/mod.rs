@@ -9,7 +9,7 @@ use sinkd::analysis::claims::{
 };
 use sinkd::machine::read_text_at_most;
 
-use crate::base::data::worst;
+use crate::base::data::most_severe;
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::{SentField, TimeRange, selection};
 
@@ -89,7 +89,7 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
         std::fs::write(path, junit::suite(&checked).xml())
             .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
-    let failed = worst(checked.iter().filter_map(|one| one.failure.as_ref()).map(finding));
+    let failed = most_severe(checked.iter().filter_map(|one| one.failure.as_ref()).map(finding));
     Ok(failed.and(spans.finding))
 }
 

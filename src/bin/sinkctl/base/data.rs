@@ -110,6 +110,6 @@ pub fn names(folders: &[Folder]) -> Vec<Option<String>> {
 }
 
 /// Returns the first finding that is not `Done`, if there is one.
-pub fn worst(findings: impl IntoIterator<Item = Finding>) -> Finding {
+pub fn most_severe(findings: impl IntoIterator<Item = Finding>) -> Finding {
     findings.into_iter().fold(Finding::Done, Finding::and)
 }

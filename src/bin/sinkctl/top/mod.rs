@@ -25,7 +25,7 @@ mod text;
 mod view;
 
 /// Time between two reads of the folder.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Maximum delay until a signal is handled.
 const WAIT_MAX: Duration = Duration::from_millis(200);
 
@@ -55,7 +55,7 @@ fn show(terminal: &mut DefaultTerminal, folder: Folder, ended: &AtomicBool) -> a
     let mut next_look = Instant::now();
     while !ended.load(Ordering::Relaxed) {
         if Instant::now() >= next_look {
-            next_look = Instant::now() + LOOK_EVERY;
+            next_look = Instant::now() + POLL_INTERVAL;
             if !screen.is_paused {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 reader.refresh(now.as_secs(), &mut state);

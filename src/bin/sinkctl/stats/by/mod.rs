@@ -41,7 +41,7 @@ fn attempts(found: &GroupAnswer) -> Attempts {
 }
 
 fn report_all_left_out(found: &GroupAnswer) -> Finding {
-    crate::base::data::worst(found.folders().map(report_left_out))
+    crate::base::data::most_severe(found.folders().map(report_left_out))
 }
 
 /// Reports on stderr which messages are missing because they are damaged.
