@@ -10,6 +10,7 @@
 #[doc(hidden)]
 #[cfg(feature = "testkit")]
 pub mod by_hand;
+mod common_threads;
 mod connection;
 mod indexing;
 mod listening;
@@ -20,6 +21,7 @@ mod runs;
 mod service_manager;
 mod settings;
 mod shutdown;
+mod start_error;
 #[allow(unsafe_code, reason = "the one file for system calls that no crate wraps safely")]
 mod sys;
 #[doc(hidden)]
@@ -39,8 +41,7 @@ use crate::config::{Config, KeptAuthority, Listener};
 use crate::index::ParserThreads;
 use crate::log::{self, Log};
 use crate::machine::{cores, raise_descriptor_limit};
-use crate::smtp::tally;
-use crate::stats::{Hub, Live, RecordedNames, Recorder, StatsPlace};
+use crate::stats::{Hub, Live, Recorder};
 
 pub use listening::ListenError;
 pub use recording::Counters;
@@ -49,72 +50,19 @@ pub use service_manager::ServiceManager;
 pub use settings::generation::GenerationError;
 pub use settings::generations::{Generations, ReloadError, Reloaded};
 pub use shutdown::{Stop, StopStage};
+pub use start_error::StartError;
 pub use transcripts::TranscriptError;
 
+use common_threads::CommonThreads;
 use indexing::NewSegments;
 use listening::{Acceptor, Admission, Handover, SocketFile};
 use payload::Sampling;
-use recording::Sampler;
-use runs::{IdleRuns, MarkSender};
+use runs::MarkSender;
 use settings::current::CurrentGeneration;
 use settings::generation::{self, Generation};
 use time_spent::Presence;
 use transcripts::Transcripts;
 use worker::{TableSetup, Watchdog, Worker, WorkerSetup};
-
-/// Why sinkd can't start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// An address can't be listened on.
-    #[error(transparent)]
-    Bind(#[from] ListenError),
-    /// The log can't be opened.
-    #[error(transparent)]
-    Log(#[from] log::OpenError),
-    /// The folder of the statistics or of the index can't be made, or their threads can't be
-    /// started.
-    #[error("{folder}: cannot be written")]
-    Folder {
-        /// The folder.
-        folder: String,
-        /// The error.
-        source: std::io::Error,
-    },
-    /// The thread for marks can't be started, or the runs so far can't be read.
-    #[error("runs and marks cannot be recorded")]
-    Marks(#[source] std::io::Error),
-    /// The event loop can't be set up.
-    #[error("the event loop could not be set up")]
-    Loop(#[from] std::io::Error),
-    /// A worker or the watchdog can't be started.
-    #[error("the thread {name} could not be started")]
-    Thread {
-        /// The name of the thread.
-        name: String,
-        /// The error.
-        source: std::io::Error,
-    },
-    /// Transcripts can't be written.
-    #[error(transparent)]
-    Transcript(#[from] TranscriptError),
-    /// The settings can't be put in force.
-    #[error(transparent)]
-    Settings(#[from] GenerationError),
-}
-
-impl StartError {
-    /// Returns a function that adds the name of a thread to the error of starting it.
-    fn thread(name: &str) -> impl FnOnce(std::io::Error) -> StartError + use<> {
-        let name = name.to_owned();
-        |source| StartError::Thread { name, source }
-    }
-
-    /// Returns a function that adds the name of a folder in the data folder to an error.
-    fn folder(config: &Config, name: &str) -> impl FnOnce(std::io::Error) -> StartError + use<> {
-        let folder = config.data.join(name).display().to_string();
-        |source| StartError::Folder { folder, source }
-    }
-}
 
 /// A running sink.
 pub struct Server {
@@ -162,65 +110,51 @@ impl Server {
     /// Errors: an address in use, a folder that is locked or not writable (the text
     /// says what to do).
     pub fn start(config: &Config) -> Result<StartedServer, StartError> {
-        let descriptors = raise_descriptor_limit();
         let workers = config.workers.unwrap_or_else(default_workers);
+        let admission = Arc::new(Admission::new(config, workers, raise_descriptor_limit()));
         let sockets = listening::bind_all(&config.listen, workers, config.backlog)?;
-        let first = Generation::build(config, &sockets.listeners, generation::FIRST)?;
+        let listeners = sockets.listeners;
+        let first = Generation::build(config, &listeners, generation::FIRST)?;
         let current = Arc::new(CurrentGeneration::new(Arc::new(first)));
         let (log, recovery) = Log::open(&config.data, config.log_settings())?;
         let stop = Arc::new(Stop::new(config.stop.after_messages, config.stop.after_sessions));
-        let admission = Arc::new(Admission::new(config, workers, descriptors));
-        let sampling = Sampling::new(config);
-        let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
-        let marks = config.noop_marks.then(|| MarkSender::start(log.events())).transpose();
-        let (marks, marks_thread) = marks.map_err(StartError::Marks)?.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
-        let idle_runs = config.stats.run_after_idle.map(|t| IdleRuns::new(log.events(), t));
-        let parser = indexing::start(config, workers);
-        let (parser, new_segments) = parser.map_err(StartError::folder(config, "index"))?.unzip();
-        let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
-        let sampler = Sampler::new(&admission, &counters, &log, idle_runs, lag);
-        let statistics =
-            start_statistics(config, &sockets.listeners, log.start_count(), workers, sampler);
-        let (hub, recorders) = statistics.map_err(StartError::folder(config, "stats"))?;
-        let watchdog = Watchdog::start(&counters).map_err(StartError::thread("watchdog"))?;
+        let threads = CommonThreads::start(config, &log, &listeners, &admission, &counters)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
             stop.add_waker(waker.clone());
         }
-        let generations = Generations::new(
+        let generations =
+            Generations::new(config, &listeners, current.clone(), admission.clone(), stop.clone());
+        let (transcripts, transcript_thread) = threads.transcripts.unzip();
+        let (marks, marks_thread) = threads.marks.unzip();
+        let (parser, new_segments) = threads.parser.unzip();
+        let resources = WorkerResources {
             config,
-            &sockets.listeners,
-            current.clone(),
-            admission.clone(),
-            stop.clone(),
-        );
-        let mut server = Server {
-            log,
-            stop: stop.clone(),
-            listeners: sockets.listeners,
-            socket_files: sockets.files,
-            counters,
-            workers: Vec::new(),
-            transcript_thread,
-            marks_thread,
-            hub,
-            parser,
-            watchdog,
             current: current.clone(),
-        };
-        let common = WorkerResources {
-            config,
-            current,
             admission,
-            stop,
-            sampling,
+            stop: stop.clone(),
+            sampling: Sampling::new(config),
             transcripts,
             marks,
             presence: Arc::default(),
             new_segments: new_segments.unwrap_or_default(),
         };
-        server.start_workers(common, handover, sockets.per_worker, recorders)?;
+        let mut server = Server {
+            log,
+            stop,
+            listeners,
+            socket_files: sockets.files,
+            counters,
+            workers: Vec::new(),
+            transcript_thread,
+            marks_thread,
+            hub: threads.hub,
+            parser,
+            watchdog: threads.watchdog,
+            current,
+        };
+        server.start_workers(resources, handover, sockets.per_worker, threads.recorders)?;
         Ok(StartedServer { server, generations, recovery })
     }
 
@@ -326,30 +260,6 @@ fn writer(log: &Log, waker: Arc<mio::Waker>) -> Result<log::Writer, log::OpenErr
     log.writer(Box::new(move || {
         let _ = waker.wake();
     }))
-}
-
-/// Returns the names of replies and listeners in the statistics. A listener without a name gets its
-/// address as name.
-fn recorded_names(listeners: &[Listener]) -> RecordedNames {
-    let label = |it: &Listener| it.options.name.clone().unwrap_or_else(|| it.address.to_string());
-    RecordedNames { replies: tally::kinds(), listeners: listeners.iter().map(label).collect() }
-}
-
-/// Starts the hub, and creates a recorder for each worker; neither if statistics are off.
-fn start_statistics(
-    config: &Config,
-    listeners: &[Listener],
-    start_count: u32,
-    workers: usize,
-    sampler: Sampler,
-) -> std::io::Result<(Option<Hub>, Vec<Recorder>)> {
-    if !config.stats.is_recorded {
-        return Ok((None, Vec::new()));
-    }
-    let place = StatsPlace { data: &config.data, start_count, retain: config.stats.retain_age };
-    let (hub, recorders) =
-        Hub::start(&place, workers, recorded_names(listeners), Box::new(sampler))?;
-    Ok((Some(hub), recorders))
 }
 
 /// Returns the default number of workers: the cores this process may use, at most 8.
