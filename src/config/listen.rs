@@ -40,9 +40,9 @@ pub struct BadAddress;
 
 /// The values that `listen` expects, for errors.
 pub const EXPECTED: &str = "an address such as 127.0.0.1:1025, [::1]:1025, localhost:0 or \
-                            unix:/run/sinkd.sock, optionally after lmtp: for LMTP, submission: for \
-                            message submission, smtps: or submissions: for TLS from the first \
-                            byte, and with proxy: before all of this for a PROXY header";
+                            unix:/run/sinkd.sock, with an optional prefix: lmtp: (LMTP), \
+                            submission: (message submission), or smtps: or submissions: (TLS from \
+                            the first byte); put proxy: first to expect a PROXY header";
 
 /// Maximum number of listeners. Each worker has a descriptor for each of them.
 pub const LISTENERS_MAX: usize = 256;

@@ -16,8 +16,8 @@ use super::unix_ns::UnixNs;
 pub struct ProcessClock {
     /// Monotonic time at the first use.
     pub base: Instant,
-    /// Monotonic time at the first use, in ns of the kernel's clock, which is not a point of this
-    /// one.
+    /// The kernel's monotonic clock at the first use, in ns. Not a `MonotonicNs`, which counts from
+    /// the first use.
     base_ns: u64,
     /// Unix time at the first use.
     pub unix_base: UnixNs,

@@ -1,8 +1,9 @@
 //! Sums of everything pruned, from lines that may repeat each other.
 //!
-//! A line is written before its segments are deleted. If the process is killed in between, they
-//! still exist, and the process that deletes them later writes another line. Segment numbers are
-//! never reused, so a number that is covered by a line without gaps counts once.
+//! A line is written before its segments are deleted. If sinkd is killed in between, a segment
+//! still exists, and the sinkd that drops it later writes a line for it again. Segment numbers are
+//! never reused, so a line without gaps is skipped if earlier ones cover all of its numbers. No two
+//! lines overlap in part: sinkd repeats single segments, and `sinkctl prune` repeats none.
 use std::collections::BTreeMap;
 
 use super::dropped::Dropped;

@@ -1,8 +1,8 @@
 //! Decides which message goes when and over which connection, and when sending ends.
 //!
-//! Pure: time is an argument, and a connection is a slot and what its session can do. The
-//! scheduler has the waiting messages, the pool of connections, what is known about failed ones,
-//! and the time limits.
+//! Performs no I/O: the caller passes the time, and each connection is represented by its slot and
+//! by what its session can do. The scheduler holds the waiting messages, the pool of connections,
+//! what is known about failed ones, and the time limits.
 mod connection_slot;
 mod decision;
 mod patience;

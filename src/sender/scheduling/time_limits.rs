@@ -28,8 +28,8 @@ impl TimeLimits {
         self.timeout.min(self.grace)
     }
 
-    /// Returns whether sending continues at `now_ns`. `answered_ns` is when the target last
-    /// answered a message, of any thread.
+    /// Returns whether to continue, to stop, or to close all connections at `now_ns`. `answered_ns`
+    /// is when the target last answered a message from any thread.
     pub fn continuation(
         &self,
         progress: Progress,

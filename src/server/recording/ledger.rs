@@ -99,7 +99,8 @@ impl Ledger {
         self.measurements.refused(conn);
     }
 
-    /// Undoes the ticket and the draw of `transfer`, whose message is not accepted.
+    /// Puts back the ticket of `transfer` and undoes its draw for sampling, because its message was
+    /// not accepted.
     pub fn not_accepted(&self, transfer: &mut Transfer) {
         if std::mem::take(&mut transfer.has_ticket) {
             self.stop.put_ticket_back();

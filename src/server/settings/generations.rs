@@ -56,8 +56,8 @@ impl Generations {
         Generations { config, open, current, admission, stop, old: Vec::new() }
     }
 
-    /// Puts those settings of `requested` in force that can change while sinkd runs. An error
-    /// changes nothing.
+    /// Applies the settings in `requested` that can change while sinkd runs. An error changes
+    /// nothing.
     ///
     /// Reads the files that the settings name. Workers follow in their next round, and each session
     /// when its transaction has ended.

@@ -1,4 +1,4 @@
-//! A harness for one client after another: it writes octets into a real socket in exactly the
+//! A harness for one client at a time: it writes octets into a real socket in exactly the
 //! pieces that a test chooses, and reads replies from the socket and messages from the log.
 mod cuts;
 mod dialect;

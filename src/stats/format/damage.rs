@@ -37,8 +37,11 @@ pub enum StatsDamage {
         /// The length of these parts together.
         bytes: u64,
     },
-    /// The records of connections of a second have a wrong checksum.
-    #[error("{}: wrong checksum of the connections of a second, at byte {at}", file.display())]
+    /// The batch of connection records of one second has a wrong checksum.
+    #[error(
+        "{}: wrong checksum of the connection records of one second, at byte {at}",
+        file.display()
+    )]
     Batch {
         /// The file of connections.
         file: PathBuf,
