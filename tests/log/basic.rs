@@ -9,16 +9,16 @@ use sinkd::log::{Log, NoRoom, OpenError, SizeBasis, SlotFacts, SlotKind};
 #[test]
 fn a_payload_is_read_back_whichever_way_it_was_stored() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bench = open(folder.path(), small());
-    let a = bench.append(b"one", b"first");
+    let mut test_log = open(folder.path(), small());
+    let a = test_log.append(b"one", b"first");
     let b = {
-        let space = bench.writer.receive_here(b"two", 100).unwrap();
+        let space = test_log.writer.receive_here(b"two", 100).unwrap();
         space[..6].copy_from_slice(b"second");
-        bench.writer.commit_received(6, &facts(b"second")).done().unwrap().id()
+        test_log.writer.commit_received(6, &facts(b"second")).done().unwrap().id()
     };
-    let c = reserved(&mut bench, b"three", &payload(3, 20_000), 40_000);
-    let d = reserved(&mut bench, b"four", &payload(4, 300_000), 10_000);
-    let e = reserved(&mut bench, b"five", &payload(5, 200_000), 200_000);
+    let c = reserved(&mut test_log, b"three", &payload(3, 20_000), 40_000);
+    let d = reserved(&mut test_log, b"four", &payload(4, 300_000), 10_000);
+    let e = reserved(&mut test_log, b"five", &payload(5, 200_000), 200_000);
     assert_eq!((a.slot, b.slot, c.slot), (0, 1, 2));
     let sent = [
         (a, "one", b"first".to_vec()),
@@ -34,7 +34,7 @@ fn a_payload_is_read_back_whichever_way_it_was_stored() {
         }
     };
     check("open");
-    bench.close();
+    test_log.close();
     check("closed");
     let (log, recovery) = Log::open(folder.path(), small()).unwrap();
     assert_eq!((recovery.messages, recovery.sealed_now), (5, 0));
@@ -46,28 +46,28 @@ fn a_payload_is_read_back_whichever_way_it_was_stored() {
 #[test]
 fn budgets_refuse_and_recover() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bench = open(folder.path(), small());
+    let mut test_log = open(folder.path(), small());
     let mut held = Vec::new();
     let refused = loop {
-        match bench.until(|w| w.reserve(b"e", 40_000, SizeBasis::Declared)) {
+        match test_log.until(|w| w.reserve(b"e", 40_000, SizeBasis::Declared)) {
             Ok(r) => held.push(r),
             Err(e) => break e,
         }
     };
     assert_eq!((refused, held.len()), (NoRoom::Budget, 6));
-    bench.writer.release(held.pop().unwrap());
-    held.push(bench.until(|w| w.reserve(b"e", 40_000, SizeBasis::Declared)).unwrap());
+    test_log.writer.release(held.pop().unwrap());
+    held.push(test_log.until(|w| w.reserve(b"e", 40_000, SizeBasis::Declared)).unwrap());
     let own: Vec<_> = (0..2)
-        .map(|_| bench.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap())
+        .map(|_| test_log.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap())
         .collect();
     assert_eq!(
-        bench.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap_err(),
+        test_log.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap_err(),
         NoRoom::Budget
     );
     for r in held.into_iter().chain(own) {
-        bench.writer.release(r);
+        test_log.writer.release(r);
     }
-    bench.close();
+    test_log.close();
     // Nothing was committed, so nothing remains.
     let left = std::fs::read_dir(folder.path().join("segments")).unwrap().count();
     assert_eq!(left, 0);
@@ -95,7 +95,7 @@ fn a_file_in_place_of_the_data_folder_is_named_in_the_error() {
 #[test]
 fn kinds_are_counted_apart() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bench = open(folder.path(), small());
+    let mut test_log = open(folder.path(), small());
     for kind in [
         SlotKind::Message,
         SlotKind::Rejection,
@@ -104,13 +104,13 @@ fn kinds_are_counted_apart() {
         SlotKind::Rejection,
     ] {
         let facts = SlotFacts { kind, ..facts(b"x") };
-        bench.until(|w| w.append(b"e", &[b"x"], &facts)).unwrap();
+        test_log.until(|w| w.append(b"e", &[b"x"], &facts)).unwrap();
     }
     let segment = Segment::open(&folder.path().join("segments/00000001.seg")).unwrap();
     assert_eq!((segment.published().messages, segment.published().slots), (2, 5));
     assert_eq!((segment.rejections(), segment.notes()), (2, 1));
     assert_eq!(segment.slot(4).unwrap().messages_before(), 2);
-    bench.close();
+    test_log.close();
 }
 
 #[test]
@@ -118,20 +118,20 @@ fn counts_without_messages_survive_sealing_and_recovery() {
     let folder = tempfile::tempdir().unwrap();
     let counted = || Folder::open(folder.path()).unwrap().only_counted();
     // Sealed, without a slot.
-    let mut bench = open(folder.path(), small());
-    (0..3).for_each(|_| _ = bench.writer.count_only());
+    let mut test_log = open(folder.path(), small());
+    (0..3).for_each(|_| _ = test_log.writer.count_only());
     assert_eq!(counted(), 3);
-    bench.close();
+    test_log.close();
     assert_eq!(counted(), 3);
     // Left open, as after a kill: first without a slot, then with one.
     for (round, total) in [(0, 5), (1, 7)] {
-        let mut bench = open(folder.path(), small());
-        (0..2).for_each(|_| _ = bench.writer.count_only());
+        let mut test_log = open(folder.path(), small());
+        (0..2).for_each(|_| _ = test_log.writer.count_only());
         if round == 1 {
-            bench.append(b"e", b"kept");
+            test_log.append(b"e", b"kept");
         }
-        std::mem::forget(bench.writer);
-        bench.log.close();
+        std::mem::forget(test_log.writer);
+        test_log.log.close();
         assert_eq!(counted(), total);
     }
     let (log, recovery) = Log::open(folder.path(), small()).unwrap();
@@ -153,20 +153,20 @@ fn a_file_in_place_of_a_subfolder_is_named_in_the_error() {
 #[test]
 fn a_payload_that_stalls_pins_its_segment_once_the_worker_has_left_a_later_one() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bench = open(folder.path(), small());
-    let mut stalled = bench.until(|w| w.reserve(b"e", 100, SizeBasis::Declared)).unwrap();
-    let first = bench.append(b"e", b"in the same segment").segment;
+    let mut test_log = open(folder.path(), small());
+    let mut stalled = test_log.until(|w| w.reserve(b"e", 100, SizeBasis::Declared)).unwrap();
+    let first = test_log.append(b"e", b"in the same segment").segment;
     let mut segments_left = 0;
     let mut newest = first;
     while segments_left < 2 {
-        assert_eq!(bench.writer.pinned_segment(), None, "{segments_left} segments left");
-        let segment = bench.append(b"e", &payload(1, 20_000)).segment;
+        assert_eq!(test_log.writer.pinned_segment(), None, "{segments_left} segments left");
+        let segment = test_log.append(b"e", &payload(1, 20_000)).segment;
         segments_left += u32::from(segment > newest);
         newest = segment;
     }
-    assert_eq!(bench.writer.pinned_segment(), Some(first));
-    bench.until(|w| w.leave_segment(&mut stalled, first)).unwrap();
-    assert_eq!(bench.writer.pinned_segment(), None);
-    bench.writer.release(stalled);
-    bench.close();
+    assert_eq!(test_log.writer.pinned_segment(), Some(first));
+    test_log.until(|w| w.leave_segment(&mut stalled, first)).unwrap();
+    assert_eq!(test_log.writer.pinned_segment(), None);
+    test_log.writer.release(stalled);
+    test_log.close();
 }

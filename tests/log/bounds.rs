@@ -43,14 +43,14 @@ fn a_large_message_takes_the_same_space_with_every_durability() {
     for durability in [Durability::Process, Durability::Message, interval] {
         let dir = tempfile::tempdir().unwrap();
         let budget = 16 * SEGMENT_BYTES;
-        let mut bench = open(dir.path(), LogSettings { durability, ..ring(budget) });
+        let mut test_log = open(dir.path(), LogSettings { durability, ..ring(budget) });
         for n in 0..60 {
-            reserved(&mut bench, b"e", &payload(n, 200_000), 200_000);
+            reserved(&mut test_log, b"e", &payload(n, 200_000), 200_000);
             let held = disk_bytes(dir.path());
             // On top of the budget: segments in use and segments being provisioned.
             assert!(held <= budget + 8 * SEGMENT_BYTES, "{durability:?}: {held} after {n}");
         }
-        bench.close();
+        test_log.close();
         let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
         let pruned = folder.pruned().unwrap();
         assert_eq!(folder.messages() + pruned.messages, 60, "{durability:?}");
@@ -61,53 +61,53 @@ fn a_large_message_takes_the_same_space_with_every_durability() {
 fn a_large_message_that_is_still_arriving_counts() {
     let dir = tempfile::tempdir().unwrap();
     let budget = 16 * SEGMENT_BYTES;
-    let mut bench = open(dir.path(), ring(budget));
+    let mut test_log = open(dir.path(), ring(budget));
     for n in 0..200 {
-        bench.append(b"e", &payload(n, 9000));
+        test_log.append(b"e", &payload(n, 9000));
     }
-    let mut r = bench.until(|w| w.reserve(b"large", 700_000, SizeBasis::Declared)).unwrap();
-    bench.until(|w| w.space(&mut r).map(|space| space.len())).unwrap();
+    let mut r = test_log.until(|w| w.reserve(b"large", 700_000, SizeBasis::Declared)).unwrap();
+    test_log.until(|w| w.space(&mut r).map(|space| space.len())).unwrap();
     until("the ring makes room for what is under way", || {
         disk_bytes(dir.path()) <= budget + 2 * SEGMENT_BYTES
     });
-    bench.writer.release(r);
-    bench.close();
+    test_log.writer.release(r);
+    test_log.close();
 }
 
 #[test]
 fn a_large_message_that_arrived_slowly_is_not_pruned_first() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), ring(16 * SEGMENT_BYTES));
+    let mut test_log = open(dir.path(), ring(16 * SEGMENT_BYTES));
     let bytes = payload(1, 100_000);
     let mut r =
-        bench.until(|w| w.reserve(b"large", bytes.len() as u64, SizeBasis::Declared)).unwrap();
+        test_log.until(|w| w.reserve(b"large", bytes.len() as u64, SizeBasis::Declared)).unwrap();
     let mut filled = 0;
     while filled < bytes.len() {
-        let space = bench.until(|w| w.space(&mut r).map(|space| space.len())).unwrap();
+        let space = test_log.until(|w| w.space(&mut r).map(|space| space.len())).unwrap();
         let n = space.min(bytes.len() - filled);
-        bench.writer.space(&mut r).unwrap()[..n].copy_from_slice(&bytes[filled..filled + n]);
-        bench.writer.filled(&mut r, n);
+        test_log.writer.space(&mut r).unwrap()[..n].copy_from_slice(&bytes[filled..filled + n]);
+        test_log.writer.filled(&mut r, n);
         filled += n;
     }
     for n in 0..200 {
-        bench.append(b"e", &payload(n, 9000));
+        test_log.append(b"e", &payload(n, 9000));
     }
-    let commit = bench.writer.commit_reserved(r, bytes.len() as u64, &log_support::facts(&bytes));
-    let id = bench.finish(commit).unwrap();
+    let commit = test_log.writer.commit_reserved(r, bytes.len() as u64, &log_support::facts(&bytes));
+    let id = test_log.finish(commit).unwrap();
     for n in 0..7 {
-        bench.append(b"e", &payload(n, 9000));
+        test_log.append(b"e", &payload(n, 9000));
     }
     assert!(log_support::read(dir.path(), id).1 == bytes, "{id} had just been acknowledged");
-    bench.close();
+    test_log.close();
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn segments_pruned_by_sinkctl_take_no_space_in_a_running_sinkd() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), ring(32 * SEGMENT_BYTES));
+    let mut test_log = open(dir.path(), ring(32 * SEGMENT_BYTES));
     for n in 0..150 {
-        bench.append(b"e", &payload(n, 9000));
+        test_log.append(b"e", &payload(n, 9000));
     }
     let few = Retention { segments: Some(2), ..Retention::default() };
     let gone = prune(dir.path(), &Keep { retention: few, without_removed: false }).unwrap();
@@ -116,9 +116,9 @@ fn segments_pruned_by_sinkctl_take_no_space_in_a_running_sinkd() {
     // The ring continues as one that is nearly empty.
     let before = Folder::open_in(dir.path(), BOOT_A).unwrap().pruned().unwrap();
     for n in 0..60 {
-        bench.append(b"e", &payload(n, 9000));
+        test_log.append(b"e", &payload(n, 9000));
     }
-    bench.close();
+    test_log.close();
     let after = Folder::open_in(dir.path(), BOOT_A).unwrap().pruned().unwrap();
     assert_eq!(after, before, "nothing else had to go");
 }
@@ -128,16 +128,16 @@ fn segments_pruned_by_sinkctl_take_no_space_in_a_running_sinkd() {
 fn with_only_an_age_limit_no_sealed_segment_stays_open() {
     let dir = tempfile::tempdir().unwrap();
     let day = Retention { age: Some(Duration::from_secs(86_400)), ..Retention::default() };
-    let mut bench = open(dir.path(), LogSettings { retention: day, ..ring(0) });
+    let mut test_log = open(dir.path(), LogSettings { retention: day, ..ring(0) });
     for n in 0..150 {
-        bench.append(b"e", &payload(n, 9000));
+        test_log.append(b"e", &payload(n, 9000));
     }
     let is_segment = |path: &PathBuf| path.starts_with(dir.path().join("segments"));
     until("sealed segments stay open", || {
         let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
         open.filter_map(|fd| std::fs::read_link(fd.path()).ok()).filter(is_segment).count() <= 3
     });
-    bench.close();
+    test_log.close();
 }
 
 #[test]
@@ -163,12 +163,12 @@ fn prune_by_age_uses_the_clock_of_the_sinkd_that_received_the_mail() {
 
 /// Fills a folder with a few sealed segments; returns the number of the last one.
 fn filled(folder: &Path) -> u32 {
-    let mut bench = open(folder, LogSettings { retention: Retention::default(), ..ring(0) });
+    let mut test_log = open(folder, LogSettings { retention: Retention::default(), ..ring(0) });
     let mut last = 0;
     for n in 0..30 {
-        last = bench.append(b"e", &payload(n, 9000)).segment;
+        last = test_log.append(b"e", &payload(n, 9000)).segment;
     }
-    bench.close();
+    test_log.close();
     last
 }
 
@@ -182,11 +182,11 @@ fn a_rename_lost_in_a_power_loss_is_repeated() {
     let old = Folder::open_in(dir.path(), BOOT_B).unwrap();
     assert!(old.messages() < messages);
     let settings = LogSettings { boot: Some(BOOT_B), ..ring(64 * SEGMENT_BYTES) };
-    let bench = open(dir.path(), settings);
+    let test_log = open(dir.path(), settings);
     let folder = Folder::open_in(dir.path(), BOOT_B).unwrap();
     let numbers: Vec<u32> = folder.segments().map(|s| s.identity.number).collect();
     assert!(!numbers.contains(&1) && numbers.contains(&last), "{numbers:?}");
-    bench.close();
+    test_log.close();
 }
 
 #[test]
@@ -247,45 +247,45 @@ fn on_a_full_disk_the_oldest_is_pruned_for_large_mail_and_nothing_for_mail_that_
         return;
     };
     let data = disk.0.path().join("data");
-    let mut bench = open(&data, ring(1 << 40));
+    let mut test_log = open(&data, ring(1 << 40));
     let (mut sent, mut large) = (0, Vec::new());
     for n in 0..300 {
-        bench.append(b"e", &payload(n as u8, 9000));
+        test_log.append(b"e", &payload(n as u8, 9000));
         sent += 1;
     }
     for n in 0..4 {
-        large.push(reserved(&mut bench, b"e", &payload(n, 500_000), 500_000));
+        large.push(reserved(&mut test_log, b"e", &payload(n, 500_000), 500_000));
         sent += 1;
     }
     for (n, id) in large.iter().enumerate() {
         assert!(log_support::read(&data, *id).1 == payload(n as u8, 500_000));
     }
     let before = Folder::open_in(&data, BOOT_A).unwrap().messages();
-    let mut r = bench.until(|w| w.reserve(b"e", 64 << 20, SizeBasis::Declared)).unwrap();
+    let mut r = test_log.until(|w| w.reserve(b"e", 64 << 20, SizeBasis::Declared)).unwrap();
     let refused = loop {
-        match bench.until(|w| w.space(&mut r).map(|space| space.len())) {
-            Ok(n) => bench.writer.filled(&mut r, n),
+        match test_log.until(|w| w.space(&mut r).map(|space| space.len())) {
+            Ok(n) => test_log.writer.filled(&mut r, n),
             Err(why) => break why,
         }
     };
     assert_eq!(refused, sinkd::log::NoRoom::Full);
-    bench.writer.release(r);
+    test_log.writer.release(r);
     let folder = Folder::open_in(&data, BOOT_A).unwrap();
     assert_eq!(folder.messages(), before, "mail that never fits prunes nothing");
     assert_eq!(folder.messages() + folder.pruned().unwrap().messages, sent);
-    bench.close();
+    test_log.close();
 }
 
 #[test]
 fn only_the_owner_can_read_the_files_of_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("new/data");
-    let mut bench = open(&data, LogSettings { durability: Durability::Message, ..ring(1 << 20) });
+    let mut test_log = open(&data, LogSettings { durability: Durability::Message, ..ring(1 << 20) });
     for n in 0..150 {
-        bench.append(b"e", &payload(n, 9000));
+        test_log.append(b"e", &payload(n, 9000));
     }
-    reserved(&mut bench, b"e", &payload(1, 200_000), 200_000);
-    bench.close();
+    reserved(&mut test_log, b"e", &payload(1, 200_000), 200_000);
+    test_log.close();
     sinkd::log::remove(&data, &sinkd::log::Remove::All).unwrap();
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let mut files = 0;

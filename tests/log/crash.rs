@@ -31,14 +31,14 @@ fn settings(boot: BootId) -> LogSettings {
 
 /// Writes messages of these sizes and ends as after `kill -9`: nothing is sealed.
 fn killed(folder: &Path, sizes: &[usize]) -> Messages {
-    let mut bench = open(folder, settings(BOOT_A));
+    let mut test_log = open(folder, settings(BOOT_A));
     let mut messages = Messages::new();
     for (i, size) in sizes.iter().enumerate() {
         let (envelope, bytes) = (payload(i as u8, 33), payload(!(i as u8), *size));
-        messages.insert(bench.append(&envelope, &bytes), (envelope, bytes));
+        messages.insert(test_log.append(&envelope, &bytes), (envelope, bytes));
     }
-    drop(bench.writer);
-    bench.log.close();
+    drop(test_log.writer);
+    test_log.log.close();
     messages
 }
 
@@ -83,18 +83,18 @@ fn every_message_survives_a_kill() {
 }
 
 #[test]
-fn an_unfinished_own_segment_is_removed() {
+fn an_unfinished_dedicated_segment_is_removed() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), settings(BOOT_A));
-    let mut r = bench.until(|w| w.reserve(b"e", 100_000, SizeBasis::Declared)).unwrap();
-    bench.until(|w| w.space(&mut r).map(|space| space.fill(1))).unwrap();
+    let mut test_log = open(dir.path(), settings(BOOT_A));
+    let mut r = test_log.until(|w| w.reserve(b"e", 100_000, SizeBasis::Declared)).unwrap();
+    test_log.until(|w| w.space(&mut r).map(|space| space.fill(1))).unwrap();
     let parts = || {
         let names = std::fs::read_dir(dir.path().join("segments")).unwrap();
         names.filter(|n| n.as_ref().unwrap().path().extension() == Some("part".as_ref())).count()
     };
     assert_eq!(parts(), 1);
-    drop(bench.writer);
-    bench.log.close();
+    drop(test_log.writer);
+    test_log.log.close();
     assert!(stored(dir.path(), BOOT_A).is_empty());
     let (log, recovery) = Log::open(dir.path(), settings(BOOT_A)).unwrap();
     assert_eq!((recovery.messages, parts()), (0, 0));

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use log_support::{Bench, PATIENCE, facts, open, payload, read, reserved, small};
+use log_support::{TestLog, PATIENCE, facts, open, payload, read, reserved, small};
 use proptest::prelude::*;
 use sinkd::log::by_hand::LogByHand;
 use sinkd::log::reader::{Folder, Segment};
@@ -48,98 +48,98 @@ fn gated() -> (FlushCall, Receiver<()>, Sender<bool>) {
     (call, begins, word)
 }
 
-fn commit(bench: &mut Bench, seed: u8) -> PendingCommit {
+fn commit(test_log: &mut TestLog, seed: u8) -> PendingCommit {
     let bytes = payload(seed, 100);
-    let commit = bench.until(|w| w.append(b"envelope", &[&bytes], &facts(&bytes))).unwrap();
+    let commit = test_log.until(|w| w.append(b"envelope", &[&bytes], &facts(&bytes))).unwrap();
     match commit {
         Commit::Done(committed) => panic!("{} did not wait for its flush", committed.id()),
         Commit::Later(pending) => pending,
     }
 }
 
-fn is_waiting(bench: &mut Bench, pending: &mut PendingCommit) -> bool {
-    matches!(bench.writer.poll_commit(pending), CommitProgress::Waiting)
+fn is_waiting(test_log: &mut TestLog, pending: &mut PendingCommit) -> bool {
+    matches!(test_log.writer.poll_commit(pending), CommitProgress::Waiting)
 }
 
 /// Opens a log whose first segments are provisioned, so that every later flush is for messages.
-fn gated_log(folder: &Path, durability: Durability) -> (Bench, Receiver<()>, Sender<bool>) {
+fn gated_log(folder: &Path, durability: Durability) -> (TestLog, Receiver<()>, Sender<bool>) {
     let (call, begins, words) = gated();
     // Two segments are provisioned: the first and the next.
     words.send(true).unwrap();
     words.send(true).unwrap();
-    let bench = open(folder, settings(durability, call));
+    let test_log = open(folder, settings(durability, call));
     for _ in 0..2 {
         begins.recv_timeout(PATIENCE).unwrap();
     }
-    (bench, begins, words)
+    (test_log, begins, words)
 }
 
 #[test]
 fn nothing_is_visible_or_acknowledged_before_its_flush() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
-    let mut first = commit(&mut bench, 1);
-    assert!(is_waiting(&mut bench, &mut first));
-    bench.writer.round_done();
+    let (mut test_log, begins, words) = gated_log(dir.path(), Durability::Message);
+    let mut first = commit(&mut test_log, 1);
+    assert!(is_waiting(&mut test_log, &mut first));
+    test_log.writer.round_done();
     begins.recv_timeout(PATIENCE).unwrap();
-    assert!(is_waiting(&mut bench, &mut first));
+    assert!(is_waiting(&mut test_log, &mut first));
     assert_eq!(visible(dir.path(), BOOT_A), 0, "the flush is still under way");
     words.send(true).unwrap();
-    let id = bench.outcome(&mut first).unwrap();
+    let id = test_log.outcome(&mut first).unwrap();
     assert_eq!(visible(dir.path(), BOOT_A), 1);
     assert_eq!(read(dir.path(), id).1, payload(1, 100));
     words.send(true).unwrap(); // for the sealed segment
-    bench.close();
+    test_log.close();
 }
 
 #[test]
 fn commits_during_a_flush_share_the_next_flush() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
-    let mut all = vec![commit(&mut bench, 0)];
-    bench.writer.round_done();
+    let (mut test_log, begins, words) = gated_log(dir.path(), Durability::Message);
+    let mut all = vec![commit(&mut test_log, 0)];
+    test_log.writer.round_done();
     begins.recv_timeout(PATIENCE).unwrap();
     for round in 1..64 {
-        all.push(commit(&mut bench, round));
-        bench.writer.round_done();
+        all.push(commit(&mut test_log, round));
+        test_log.writer.round_done();
     }
-    assert_eq!(bench.writer.flushes(), 1);
+    assert_eq!(test_log.writer.flushes(), 1);
     words.send(true).unwrap();
-    bench.outcome(&mut all[0]).unwrap();
-    assert!(is_waiting(&mut bench, &mut all[1]), "it came after the flush began");
-    bench.writer.round_done();
+    test_log.outcome(&mut all[0]).unwrap();
+    assert!(is_waiting(&mut test_log, &mut all[1]), "it came after the flush began");
+    test_log.writer.round_done();
     words.send(true).unwrap();
     for pending in &mut all[1..] {
-        bench.outcome(pending).unwrap();
+        test_log.outcome(pending).unwrap();
     }
-    assert_eq!(bench.writer.flushes(), 2);
+    assert_eq!(test_log.writer.flushes(), 2);
     assert_eq!(visible(dir.path(), BOOT_A), 64);
     words.send(true).unwrap();
-    bench.close();
+    test_log.close();
 }
 
 #[test]
 fn a_failed_flush_is_final_for_its_segment_and_another_takes_over() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
+    let (mut test_log, begins, words) = gated_log(dir.path(), Durability::Message);
     words.send(true).unwrap();
-    let mut good = commit(&mut bench, 1);
-    let good = bench.outcome(&mut good).unwrap();
-    let (mut one, mut two) = (commit(&mut bench, 2), commit(&mut bench, 3));
-    bench.writer.round_done();
+    let mut good = commit(&mut test_log, 1);
+    let good = test_log.outcome(&mut good).unwrap();
+    let (mut one, mut two) = (commit(&mut test_log, 2), commit(&mut test_log, 3));
+    test_log.writer.round_done();
     words.send(false).unwrap();
-    assert_eq!(bench.outcome(&mut one), None);
-    assert_eq!(bench.outcome(&mut two), None, "it shared that flush");
+    assert_eq!(test_log.outcome(&mut one), None);
+    assert_eq!(test_log.outcome(&mut two), None, "it shared that flush");
     assert_eq!(visible(dir.path(), BOOT_A), 1);
     // The fresh segment, and the one provisioned after it.
     words.send(true).unwrap();
     words.send(true).unwrap();
-    let mut next = commit(&mut bench, 4);
-    let next = bench.outcome(&mut next).unwrap();
+    let mut next = commit(&mut test_log, 4);
+    let next = test_log.outcome(&mut next).unwrap();
     assert!(next.segment > good.segment);
     let begun = 2 + 1 + 1 + 2;
     words.send(true).unwrap();
-    bench.close();
+    test_log.close();
     assert_eq!(2 + begins.try_iter().count(), begun + 1, "the suspect one is not flushed again");
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     let suspect = folder.segment(good.segment).unwrap();
@@ -159,14 +159,14 @@ fn messages_are_refused_only_while_flushes_fail() {
         0 => file.sync_data(),
         _ => Err(std::io::Error::other("the disk is gone")),
     });
-    let mut bench = open(dir.path(), settings(Durability::Message, call));
-    bench.append(b"e", b"kept");
+    let mut test_log = open(dir.path(), settings(Durability::Message, call));
+    test_log.append(b"e", b"kept");
     is_sick.store(1, Ordering::SeqCst);
     let mut refusals = 0;
     loop {
         // First the commits fail; then no segment is available at all.
-        match bench.until(|w| w.append(b"e", &[b"lost"], &facts(b"lost"))) {
-            Ok(commit) => assert_eq!(bench.finish(commit), None),
+        match test_log.until(|w| w.append(b"e", &[b"lost"], &facts(b"lost"))) {
+            Ok(commit) => assert_eq!(test_log.finish(commit), None),
             Err(e) => break assert_eq!(e, NoRoom::Full),
         }
         refusals += 1;
@@ -174,30 +174,30 @@ fn messages_are_refused_only_while_flushes_fail() {
     }
     is_sick.store(0, Ordering::SeqCst);
     let healed = loop {
-        match bench.writer.append(b"e", &[b"kept"], &facts(b"kept")) {
-            Ok(commit) => break bench.finish(commit).unwrap(),
+        match test_log.writer.append(b"e", &[b"kept"], &facts(b"kept")) {
+            Ok(commit) => break test_log.finish(commit).unwrap(),
             Err(_) => {
-                bench.writer.round_done();
-                let _ = bench.woken.recv_timeout(Duration::from_millis(100));
+                test_log.writer.round_done();
+                let _ = test_log.woken.recv_timeout(Duration::from_millis(100));
             }
         }
     };
     assert_eq!(read(dir.path(), healed).1, b"kept");
-    bench.close();
+    test_log.close();
     assert_eq!(visible(dir.path(), BOOT_A), 2);
 }
 
 #[test]
 fn a_large_message_is_renamed_after_its_flush() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
+    let (mut test_log, begins, words) = gated_log(dir.path(), Durability::Message);
     let bytes = payload(9, 150_000);
     for is_good in [false, true] {
         let mut r =
-            bench.until(|w| w.reserve(b"large", bytes.len() as u64, SizeBasis::Declared)).unwrap();
+            test_log.until(|w| w.reserve(b"large", bytes.len() as u64, SizeBasis::Declared)).unwrap();
         let mut rest = &bytes[..];
         while !rest.is_empty() {
-            let n = bench
+            let n = test_log
                 .until(|w| {
                     let space = w.space(&mut r)?;
                     let n = space.len().min(rest.len());
@@ -205,14 +205,14 @@ fn a_large_message_is_renamed_after_its_flush() {
                     Ok(n)
                 })
                 .unwrap();
-            bench.writer.filled(&mut r, n);
+            test_log.writer.filled(&mut r, n);
             rest = &rest[n..];
         }
-        let commit = bench.writer.commit_reserved(r, bytes.len() as u64, &facts(&bytes));
+        let commit = test_log.writer.commit_reserved(r, bytes.len() as u64, &facts(&bytes));
         begins.recv_timeout(PATIENCE).unwrap();
         assert_eq!(visible(dir.path(), BOOT_A), 0, "its flush is under way");
         words.send(is_good).unwrap();
-        let outcome = bench.finish(commit);
+        let outcome = test_log.finish(commit);
         assert_eq!(outcome.is_some(), is_good);
         if let Some(id) = outcome {
             assert!(read(dir.path(), id) == (b"large".to_vec(), bytes.clone()));
@@ -220,7 +220,7 @@ fn a_large_message_is_renamed_after_its_flush() {
         }
     }
     words.send(true).unwrap();
-    bench.close();
+    test_log.close();
     assert_eq!(visible(dir.path(), BOOT_B), 1);
 }
 
@@ -255,12 +255,12 @@ fn with_an_interval_only_changed_segments_are_flushed() {
 fn with_an_interval_a_failed_flush_leaves_a_suspect_segment() {
     let dir = tempfile::tempdir().unwrap();
     let interval = Durability::Interval(Duration::from_millis(5));
-    let (mut bench, begins, words) = gated_log(dir.path(), interval);
+    let (mut test_log, begins, words) = gated_log(dir.path(), interval);
     let made = || begins.recv_timeout(PATIENCE).unwrap();
-    let first = bench.append(b"e", b"safe");
+    let first = test_log.append(b"e", b"safe");
     made();
     words.send(true).unwrap();
-    bench.append(b"e", b"in doubt");
+    test_log.append(b"e", b"in doubt");
     made();
     // From here on every flush succeeds: those of fresh segments and those of their messages.
     words.send(false).unwrap();
@@ -268,11 +268,11 @@ fn with_an_interval_a_failed_flush_leaves_a_suspect_segment() {
         words.send(true).unwrap();
     }
     let next = crate::common::until_some("another segment", || {
-        bench.writer.round_done();
-        let id = bench.append(b"e", b"elsewhere");
+        test_log.writer.round_done();
+        let id = test_log.append(b"e", b"elsewhere");
         (id.segment != first.segment).then_some(id)
     });
-    bench.close();
+    test_log.close();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     assert_eq!(folder.segment(first.segment).unwrap().state(), State::Suspect { from: 1 });
     assert_eq!(folder.segment(next.segment).unwrap().state(), State::Sealed);
@@ -288,10 +288,10 @@ fn closing_syncs_everything_unless_durability_is_process() {
         (Durability::Process, false),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let mut bench = open(dir.path(), settings(durability, FlushCall::default()));
-        let id = bench.append(b"e", b"x");
-        let large = reserved(&mut bench, b"e", &payload(1, 100_000), 100_000);
-        bench.close();
+        let mut test_log = open(dir.path(), settings(durability, FlushCall::default()));
+        let id = test_log.append(b"e", b"x");
+        let large = reserved(&mut test_log, b"e", &payload(1, 100_000), 100_000);
+        test_log.close();
         let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
         for id in [id, large] {
             let segment = folder.segment(id.segment).unwrap();
@@ -356,33 +356,33 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::default();
-        let mut bench = open(dir.path(), settings(Durability::Message, remembering(disk.clone())));
+        let mut test_log = open(dir.path(), settings(Durability::Message, remembering(disk.clone())));
         let mut acknowledged = BTreeMap::new();
         let mut written = Vec::new();
         for (n, batch) in batches.iter().enumerate() {
             let mut pending = Vec::new();
             for (i, size) in batch.iter().enumerate() {
                 let bytes = payload((n * 7 + i) as u8, *size);
-                let commit = bench.until(|w| w.append(b"e", &[&bytes], &facts(&bytes))).unwrap();
+                let commit = test_log.until(|w| w.append(b"e", &[&bytes], &facts(&bytes))).unwrap();
                 pending.push((commit, bytes.clone()));
                 written.push(bytes);
             }
             if n < told {
                 for (commit, bytes) in pending {
-                    acknowledged.insert(bench.finish(commit).unwrap(), bytes);
+                    acknowledged.insert(test_log.finish(commit).unwrap(), bytes);
                 }
             }
         }
         if let Some(size) = large {
             let bytes = payload(99, size);
-            acknowledged.insert(reserved(&mut bench, b"e", &bytes, 1000), bytes.clone());
+            acknowledged.insert(reserved(&mut test_log, b"e", &bytes, 1000), bytes.clone());
             written.push(bytes);
         }
         let mut kept = kept.iter().cycle();
         let image = tempfile::tempdir().unwrap();
         lose_power(dir.path(), image.path(), &disk, || *kept.next().unwrap());
-        drop(bench.writer);
-        bench.log.close();
+        drop(test_log.writer);
+        test_log.log.close();
         let found = read_messages(image.path());
         for (id, bytes) in &acknowledged {
             prop_assert!(found.get(id) == Some(bytes), "{id} was acknowledged and is lost");
@@ -411,9 +411,9 @@ fn a_large_message_is_durable_only_once_its_file_name_is() {
             *seen.lock().unwrap() = names(&segments);
             Ok(())
         });
-        let mut bench = open(dir.path(), settings(durability, flush));
+        let mut test_log = open(dir.path(), settings(durability, flush));
         for n in 0..5 {
-            let id = reserved(&mut bench, b"e", &payload(n, 100_000), 100_000);
+            let id = reserved(&mut test_log, b"e", &payload(n, 100_000), 100_000);
             let path = dir.path().join(format!("segments/{:08}.seg", id.segment));
             let name = path.file_name().unwrap().to_owned();
             let end = Instant::now() + PATIENCE;
@@ -426,7 +426,7 @@ fn a_large_message_is_durable_only_once_its_file_name_is() {
                 assert!(Instant::now() < end, "{durability:?}: {id} is synced eventually");
             }
         }
-        bench.close();
+        test_log.close();
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Sender, bounded};
-use log_support::{Bench, PATIENCE, open, small};
+use log_support::{TestLog, PATIENCE, open, small};
 use proptest::prelude::*;
 use sinkd::index::MessageReader;
 use sinkd::index::{
@@ -74,11 +74,11 @@ fn mail(n: u32) -> Vec<u8> {
 }
 
 fn fill(data: &Path, messages: std::ops::Range<u32>) {
-    let mut bench = open(data, small());
+    let mut test_log = open(data, small());
     for n in messages {
-        bench.append(&envelope(n), &mail(n));
+        test_log.append(&envelope(n), &mail(n));
     }
-    bench.close();
+    test_log.close();
 }
 
 fn filled(messages: u32) -> TempDir {
@@ -158,23 +158,23 @@ fn the_index_returns_what_reading_returns() {
 
 /// A log that announces its segments to a parser, as a worker does.
 struct Told {
-    bench: Bench,
+    test_log: TestLog,
     tell: Sender<u32>,
     last: u32,
 }
 
 impl Told {
     fn open(data: &Path) -> (Told, ParserThreads) {
-        let bench = open(data, small());
+        let test_log = open(data, small());
         let (tell, begun) = bounded(1024);
         let host = Box::new(Workers::default());
         let parser = ParserThreads::start(data, settings(When::Eager, 1), host, begun).unwrap();
-        (Told { bench, tell, last: 0 }, parser)
+        (Told { test_log, tell, last: 0 }, parser)
     }
 
     fn append(&mut self, messages: std::ops::Range<u32>) {
         for n in messages {
-            let id = self.bench.append(&envelope(n), &mail(n));
+            let id = self.test_log.append(&envelope(n), &mail(n));
             if id.segment != self.last {
                 self.tell.try_send(id.segment).unwrap();
                 self.last = id.segment;
@@ -190,7 +190,7 @@ fn mail_is_indexed_while_it_arrives() {
     told.append(0..300);
     wait_for(&parser, 0);
     assert_indexed(data.path());
-    told.bench.close();
+    told.test_log.close();
     parser.close();
     index(data.path(), 1);
     assert_indexed(data.path());
@@ -242,7 +242,7 @@ fn an_index_replaced_while_segments_are_sealed_is_continued() {
         wait_for(&parser, 0);
         assert_indexed(data.path());
     }
-    told.bench.close();
+    told.test_log.close();
     parser.close();
 }
 
@@ -257,7 +257,7 @@ fn a_deleted_index_is_rebuilt() {
     told.append(10..11);
     wait_for(&parser, 0);
     assert_indexed(data.path());
-    told.bench.close();
+    told.test_log.close();
     parser.close();
 }
 

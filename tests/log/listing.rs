@@ -164,28 +164,28 @@ fn an_empty_folder_lists_nothing() {
 #[test]
 fn notes_name_their_messages() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = log_support::open(dir.path(), small());
-    let id = bench.append(b"e", b"its 250 was lost");
-    bench.append(b"e", b"its was not");
+    let mut test_log = log_support::open(dir.path(), small());
+    let id = test_log.append(b"e", b"its 250 was lost");
+    test_log.append(b"e", b"its was not");
     let note = SlotFacts { kind: SlotKind::Note, ..SlotFacts::default() };
-    bench.until(|w| w.append(b"", &[&id.to_bytes()], &note)).unwrap();
+    test_log.until(|w| w.append(b"", &[&id.to_bytes()], &note)).unwrap();
     let folder = Folder::open(dir.path()).unwrap();
     assert_eq!(folder.notes().unwrap().of.into_iter().collect::<Vec<_>>(), [id]);
     assert_eq!(folder.messages(), 2);
-    bench.close();
+    test_log.close();
 }
 
 #[test]
 fn a_follower_sees_each_new_message_once() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = log_support::open(dir.path(), small());
-    bench.append(b"e", b"before");
+    let mut test_log = log_support::open(dir.path(), small());
+    test_log.append(b"e", b"before");
     let mut folder = Folder::open(dir.path()).unwrap();
     let seen = folder.positions();
     assert_eq!(folder.since(&seen), []);
-    let id = bench.append(b"e", b"after");
+    let id = test_log.append(b"e", b"after");
     folder.refresh().unwrap();
     assert_eq!(folder.since(&seen), [(id.segment, 1..2)]);
     assert_eq!(folder.since(&folder.positions()), []);
-    bench.close();
+    test_log.close();
 }

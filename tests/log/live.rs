@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use log_support::{Bench, facts, open, payload, small};
+use log_support::{TestLog, facts, open, payload, small};
 use sinkd::log::reader::{Folder, Positions, Segment, check_segment};
 use sinkd::log::{Commit, Log, NoRoom, Reservation, SizeBasis};
 
@@ -18,7 +18,7 @@ fn message(n: u32) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn a_concurrent_reader_sees_only_whole_messages() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), small());
+    let mut test_log = open(dir.path(), small());
     let is_over = AtomicBool::new(false);
     let total = 6000;
     std::thread::scope(|scope| {
@@ -49,26 +49,26 @@ fn a_concurrent_reader_sees_only_whole_messages() {
         });
         for n in 0..total {
             let (envelope, bytes) = message(n);
-            bench.append(&envelope, &bytes);
+            test_log.append(&envelope, &bytes);
         }
         drop(end);
         assert_eq!(reader.join().unwrap(), total);
     });
-    bench.close();
+    test_log.close();
 }
 
 #[test]
 fn a_reader_can_still_read_a_segment_that_was_sealed_and_unlinked() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), small());
+    let mut test_log = open(dir.path(), small());
     for n in 0..10 {
         let (envelope, bytes) = message(n);
-        bench.append(&envelope, &bytes);
+        test_log.append(&envelope, &bytes);
     }
     let path = dir.path().join("segments/00000001.seg");
     let segment = Segment::open(&path).unwrap();
     assert!(segment.is_live() && segment.totals().is_none());
-    bench.close();
+    test_log.close();
     assert!(!segment.is_live());
     assert!(segment.totals().is_some_and(|totals| totals.records_end > 8192));
     std::fs::remove_file(&path).unwrap();
@@ -92,11 +92,11 @@ fn holes_of_released_regions_are_punched_and_counted() {
         region_bytes_max: 4 << 20,
         ..small()
     };
-    let mut bench = open(dir.path(), settings);
-    let r = bench.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap();
-    let id = bench.append(b"e", b"after the hole");
-    bench.writer.release(r);
-    bench.close();
+    let mut test_log = open(dir.path(), settings);
+    let r = test_log.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap();
+    let id = test_log.append(b"e", b"after the hole");
+    test_log.writer.release(r);
+    test_log.close();
     let path = dir.path().join("segments/00000001.seg");
     let segment = Segment::open(&path).unwrap();
     assert!(segment.totals().unwrap().hole_bytes >= 1 << 20);
@@ -137,31 +137,31 @@ fn a_full_disk_refuses_mail_loses_none_and_recovers() {
         eprintln!("skipped: this user may not mount a file system");
         return;
     };
-    let mut bench = open(&disk.path(), small());
+    let mut test_log = open(&disk.path(), small());
     let ballast = disk.path().join("ballast");
     std::fs::write(&ballast, vec![0; 2 << 20]).unwrap();
     let mut kept = Vec::new();
     let (envelope, bytes) = (b"e".to_vec(), payload(1, 9000));
     let refused = loop {
-        match bench.until(|w| w.append(&envelope, &[&bytes], &facts(&bytes))) {
+        match test_log.until(|w| w.append(&envelope, &[&bytes], &facts(&bytes))) {
             Ok(committed) => kept.push(committed.done().unwrap().id()),
             Err(e) => break e,
         }
     };
     assert_eq!(refused, NoRoom::Full);
     assert!(kept.len() > 50, "{} messages found room", kept.len());
-    let mut large = bench.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap();
-    assert_eq!(fill_until_refused(&mut bench, &mut large), NoRoom::Full);
-    bench.writer.release(large);
-    while bench.woken.try_recv().is_ok() {}
+    let mut large = test_log.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap();
+    assert_eq!(fill_until_refused(&mut test_log, &mut large), NoRoom::Full);
+    test_log.writer.release(large);
+    while test_log.woken.try_recv().is_ok() {}
     assert_eq!(
-        bench.writer.append(&envelope, &[&bytes], &facts(&bytes)).unwrap_err(),
+        test_log.writer.append(&envelope, &[&bytes], &facts(&bytes)).unwrap_err(),
         NoRoom::Full
     );
     std::fs::remove_file(&ballast).unwrap();
     loop {
-        bench.woken.recv_timeout(log_support::PATIENCE).expect("the next attempt finds room");
-        match bench.writer.append(&envelope, &[&bytes], &facts(&bytes)) {
+        test_log.woken.recv_timeout(log_support::PATIENCE).expect("the next attempt finds room");
+        match test_log.writer.append(&envelope, &[&bytes], &facts(&bytes)) {
             Ok(committed) => break kept.push(committed.done().unwrap().id()),
             Err(e) => assert!(matches!(e, NoRoom::Wait | NoRoom::Full)),
         }
@@ -169,13 +169,13 @@ fn a_full_disk_refuses_mail_loses_none_and_recovers() {
     for id in kept {
         assert!(log_support::read(&disk.path(), id) == (envelope.clone(), bytes.clone()));
     }
-    bench.close();
+    test_log.close();
 }
 
-fn fill_until_refused(bench: &mut Bench, r: &mut Reservation) -> NoRoom {
+fn fill_until_refused(test_log: &mut TestLog, r: &mut Reservation) -> NoRoom {
     loop {
-        match bench.until(|w| w.space(r).map(|space| space.len())) {
-            Ok(n) => bench.writer.filled(r, n),
+        match test_log.until(|w| w.space(r).map(|space| space.len())) {
+            Ok(n) => test_log.writer.filled(r, n),
             Err(e) => return e,
         }
     }
@@ -197,31 +197,31 @@ fn a_file_size_limit_refuses_large_messages_only() {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), small());
-    let id = bench.append(b"e", &payload(1, 50_000));
-    let refused = bench.until(|w| w.append(b"e", &[&payload(2, 250_000)], &facts(b"")));
+    let mut test_log = open(dir.path(), small());
+    let id = test_log.append(b"e", &payload(1, 50_000));
+    let refused = test_log.until(|w| w.append(b"e", &[&payload(2, 250_000)], &facts(b"")));
     assert_eq!(refused.unwrap_err(), NoRoom::Full);
-    let mut r = bench.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap();
-    assert_eq!(fill_until_refused(&mut bench, &mut r), NoRoom::Full);
-    bench.writer.release(r);
+    let mut r = test_log.until(|w| w.reserve(b"e", 1 << 20, SizeBasis::Declared)).unwrap();
+    assert_eq!(fill_until_refused(&mut test_log, &mut r), NoRoom::Full);
+    test_log.writer.release(r);
     assert!(log_support::read(dir.path(), id).1 == payload(1, 50_000));
-    let small = bench.append(b"e", b"still taken");
+    let small = test_log.append(b"e", b"still taken");
     assert!(log_support::read(dir.path(), small).1 == b"still taken");
-    bench.close();
+    test_log.close();
     Log::open(dir.path(), log_support::small()).unwrap().0.close();
 }
 
 #[test]
-fn an_empty_own_segment_can_be_committed() {
+fn an_empty_dedicated_segment_can_be_committed() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), small());
-    let r = bench.until(|w| w.reserve(b"envelope", 1 << 20, SizeBasis::Declared)).unwrap();
-    let Commit::Later(mut pending) = bench.writer.commit_reserved(r, 0, &facts(b"")) else {
+    let mut test_log = open(dir.path(), small());
+    let r = test_log.until(|w| w.reserve(b"envelope", 1 << 20, SizeBasis::Declared)).unwrap();
+    let Commit::Later(mut pending) = test_log.writer.commit_reserved(r, 0, &facts(b"")) else {
         panic!("it was too large for a region");
     };
-    let id = bench.outcome(&mut pending).unwrap();
+    let id = test_log.outcome(&mut pending).unwrap();
     assert!(log_support::read(dir.path(), id) == (b"envelope".to_vec(), Vec::new()));
-    bench.close();
+    test_log.close();
 }
 
 /// The fuzz corpus, and each of its files with octets changed, cut off or swapped.

@@ -5,7 +5,7 @@ use crate::log_support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use log_support::{Bench, facts, open, payload, small};
+use log_support::{TestLog, facts, open, payload, small};
 use proptest::prelude::*;
 use sinkd::log::reader::Folder;
 use sinkd::log::{
@@ -52,7 +52,7 @@ struct Open {
 }
 
 struct Model {
-    bench: Bench,
+    test_log: TestLog,
     open: Vec<Open>,
     committed: BTreeMap<MessageId, (Vec<u8>, Vec<u8>)>,
     made: u8,
@@ -67,13 +67,13 @@ impl Model {
                 let (envelope, bytes) = (payload(self.made, envelope), payload(!self.made, len));
                 let (head, tail) = bytes.split_at(len / 3);
                 let facts = facts(&bytes);
-                let done = self.bench.until(|w| w.append(&envelope, &[head, tail], &facts));
-                let id = self.bench.finish(done.unwrap()).unwrap();
+                let done = self.test_log.until(|w| w.append(&envelope, &[head, tail], &facts));
+                let id = self.test_log.finish(done.unwrap()).unwrap();
                 self.committed.insert(id, (envelope, bytes));
             }
             Step::Receive { given, used } => {
                 let (envelope, bytes) = (payload(self.made, 40), payload(!self.made, used));
-                self.bench
+                self.test_log
                     .until(|w| {
                         let space = w.receive_here(&envelope, given)?;
                         assert_eq!(space.len(), given);
@@ -81,13 +81,13 @@ impl Model {
                         Ok(())
                     })
                     .unwrap();
-                let commit = self.bench.writer.commit_received(used, &facts(&bytes));
-                let id = self.bench.finish(commit).unwrap();
+                let commit = self.test_log.writer.commit_received(used, &facts(&bytes));
+                let id = self.test_log.finish(commit).unwrap();
                 self.committed.insert(id, (envelope, bytes));
             }
             Step::Reserve { payload: len, claim } => {
                 let envelope = payload(self.made, 77);
-                match self.bench.until(|w| w.reserve(&envelope, len, claim)) {
+                match self.test_log.until(|w| w.reserve(&envelope, len, claim)) {
                     Ok(r) => self.open.push(Open { r, envelope, filled: Vec::new() }),
                     Err(e) => assert_eq!(e, NoRoom::Budget),
                 }
@@ -100,10 +100,10 @@ impl Model {
             Step::Grow { which, by } => {
                 if let Some(at) = at(which, &self.open) {
                     let open = &mut self.open[at];
-                    let wanted = self.bench.writer.room(&open.r) + by;
-                    match self.bench.until(|w| w.grow(&mut open.r, wanted)) {
+                    let wanted = self.test_log.writer.room(&open.r) + by;
+                    match self.test_log.until(|w| w.grow(&mut open.r, wanted)) {
                         Ok(()) => {
-                            let room = self.bench.writer.room(&open.r);
+                            let room = self.test_log.writer.room(&open.r);
                             assert!(room >= wanted);
                         }
                         Err(e) => assert_eq!(e, NoRoom::Budget),
@@ -117,33 +117,33 @@ impl Model {
             }
             Step::Release { which } => {
                 if let Some(at) = at(which, &self.open) {
-                    self.bench.writer.release(self.open.swap_remove(at).r);
+                    self.test_log.writer.release(self.open.swap_remove(at).r);
                 }
             }
             Step::RoundDone => {
                 self.leave_pinned_segments();
-                self.bench.writer.round_done();
+                self.test_log.writer.round_done();
             }
         }
     }
 
     /// Does what the server does after a round, so that no reservation keeps an old segment open.
     fn leave_pinned_segments(&mut self) {
-        while let Some(pinned) = self.bench.writer.pinned_segment() {
+        while let Some(pinned) = self.test_log.writer.pinned_segment() {
             for open in &mut self.open {
-                self.bench.until(|w| w.leave_segment(&mut open.r, pinned)).unwrap();
+                self.test_log.until(|w| w.leave_segment(&mut open.r, pinned)).unwrap();
             }
-            assert_ne!(self.bench.writer.pinned_segment(), Some(pinned), "every octet has moved");
+            assert_ne!(self.test_log.writer.pinned_segment(), Some(pinned), "every octet has moved");
         }
     }
 
     fn fill(&mut self, at: usize, bytes: usize) {
         let open = &mut self.open[at];
-        let bytes = payload(self.made, bytes.min(self.bench.writer.room(&open.r) as usize));
+        let bytes = payload(self.made, bytes.min(self.test_log.writer.room(&open.r) as usize));
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let n = self
-                .bench
+                .test_log
                 .until(|w| {
                     let space = w.space(&mut open.r)?;
                     let n = space.len().min(rest.len());
@@ -151,7 +151,7 @@ impl Model {
                     Ok(n)
                 })
                 .unwrap();
-            self.bench.writer.filled(&mut open.r, n);
+            self.test_log.writer.filled(&mut open.r, n);
             open.filled.extend_from_slice(&rest[..n]);
             rest = &rest[n..];
         }
@@ -160,8 +160,8 @@ impl Model {
     fn commit(&mut self, at: usize, less: usize) {
         let Open { r, envelope, mut filled } = self.open.swap_remove(at);
         filled.truncate(filled.len().saturating_sub(less));
-        let commit = self.bench.writer.commit_reserved(r, filled.len() as u64, &facts(&filled));
-        let id = self.bench.finish(commit).unwrap();
+        let commit = self.test_log.writer.commit_reserved(r, filled.len() as u64, &facts(&filled));
+        let id = self.test_log.finish(commit).unwrap();
         self.committed.insert(id, (envelope, filled));
     }
 
@@ -199,23 +199,23 @@ proptest! {
         // Without a disk: this tests only which thread waits for which.
         let flush = FlushCall::new(|_| Ok(()));
         let settings = LogSettings { region_bytes_max: 200_000, durability, flush, ..small() };
-        let bench = open(folder.path(), settings.clone());
-        let mut model = Model { bench, open: Vec::new(), committed: BTreeMap::new(), made: 0 };
+        let test_log = open(folder.path(), settings.clone());
+        let mut model = Model { test_log, open: Vec::new(), committed: BTreeMap::new(), made: 0 };
         for step in &steps {
             model.run(step);
         }
         model.compare(folder.path());
         for open in std::mem::take(&mut model.open) {
-            model.bench.writer.release(open.r);
+            model.test_log.writer.release(open.r);
         }
         let other = tempfile::tempdir().unwrap();
-        std::mem::replace(&mut model.bench, open(other.path(), small())).close();
+        std::mem::replace(&mut model.test_log, open(other.path(), small())).close();
         model.compare(folder.path());
         let (log, recovery) = Log::open(folder.path(), settings).unwrap();
         prop_assert_eq!((recovery.sealed_now, recovery.damaged.len()), (0, 0));
         prop_assert_eq!(recovery.messages, model.committed.len() as u64);
         model.compare(folder.path());
         log.close();
-        model.bench.close();
+        model.test_log.close();
     }
 }

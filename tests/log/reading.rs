@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use log_support::{Bench, facts, open, payload, small};
+use log_support::{TestLog, facts, open, payload, small};
 use sinkd::log::reader::{Damage, Folder, Mapped, Segment};
 use sinkd::log::{self, BootId, Keep, Log, LogSettings, MessageId, Remove, Retention, SlotFacts};
 use sinkd::time::{Span, UnixNs};
@@ -34,10 +34,10 @@ fn octet(folder: &Path, number: u32, at: u64) -> u8 {
 }
 
 /// Appends a message that was received `ns` after the beginning of 1970.
-fn append_at(bench: &mut Bench, ns: u64, payload: &[u8]) -> MessageId {
+fn append_at(test_log: &mut TestLog, ns: u64, payload: &[u8]) -> MessageId {
     let facts = SlotFacts { received_at_ns: UnixNs::new(ns), ..facts(payload) };
-    let commit = bench.until(|w| w.append(b"e", &[payload], &facts)).unwrap();
-    bench.finish(commit).unwrap()
+    let commit = test_log.until(|w| w.append(b"e", &[payload], &facts)).unwrap();
+    test_log.finish(commit).unwrap()
 }
 
 /// Writes messages of 3,000 octets, about ten per segment, into sealed segments.
@@ -48,11 +48,11 @@ fn sealed(folder: &Path, messages: u8) -> Vec<MessageId> {
         boot: Some(BOOT_A),
         ..small()
     };
-    let mut bench = open(folder, settings);
+    let mut test_log = open(folder, settings);
     let ids =
-        (0..messages).map(|n| append_at(&mut bench, 1000 * u64::from(n + 1), &payload(n, 3000)));
+        (0..messages).map(|n| append_at(&mut test_log, 1000 * u64::from(n + 1), &payload(n, 3000)));
     let ids = ids.collect();
-    bench.close();
+    test_log.close();
     ids
 }
 
@@ -106,11 +106,11 @@ fn a_span_over_a_pruned_segment_is_answered_from_the_other_segments() {
 #[test]
 fn a_follower_reads_a_pruned_segment_to_its_end_and_then_closes_it() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), small());
-    let first = bench.append(b"e", b"one");
+    let mut test_log = open(dir.path(), small());
+    let first = test_log.append(b"e", b"one");
     let mut folder = Folder::open(dir.path()).unwrap();
     let mut seen = folder.positions();
-    let second = bench.append(b"e", b"two");
+    let second = test_log.append(b"e", b"two");
     std::fs::remove_file(segment_path(dir.path(), first.segment)).unwrap();
     let news = folder.follow(&mut seen).unwrap();
     let ids: Vec<_> = news.slots.iter().map(|slot| slot.id()).collect();
@@ -119,7 +119,7 @@ fn a_follower_reads_a_pruned_segment_to_its_end_and_then_closes_it() {
     let news = folder.follow(&mut seen).unwrap();
     assert!(news.slots.is_empty() && news.damage.is_empty());
     assert!(folder.segment(second.segment).is_err());
-    bench.close();
+    test_log.close();
 }
 
 #[test]
@@ -141,17 +141,17 @@ fn an_idle_follower_keeps_no_pruned_segment_open() {
 #[test]
 fn a_follower_reports_a_damaged_slot() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), small());
+    let mut test_log = open(dir.path(), small());
     let mut folder = Folder::open(dir.path()).unwrap();
     let mut seen = folder.positions();
-    let ids = [bench.append(b"e", b"one"), bench.append(b"e", b"two")];
+    let ids = [test_log.append(b"e", b"one"), test_log.append(b"e", b"two")];
     let path = segment_path(dir.path(), ids[0].segment);
     let bytes = path.metadata().unwrap().len();
     overwrite(dir.path(), ids[0].segment, bytes - 64 + 20, b"!");
     let news = folder.follow(&mut seen).unwrap();
     assert_eq!(news.slots.iter().map(|slot| slot.id()).collect::<Vec<_>>(), [ids[1]]);
     assert!(news.damage[0].to_string().contains(&ids[0].to_string()), "{:?}", news.damage);
-    bench.close();
+    test_log.close();
 }
 
 #[test]
@@ -179,12 +179,12 @@ fn no_flipped_bit_in_a_live_page_invents_messages_or_loses_them_silently() {
 
 /// Leaves the log as `kill -9` does: open, so that no checksum covers its counts.
 fn killed(folder: &Path, messages: u8) -> Vec<MessageId> {
-    let mut bench = open(folder, LogSettings { boot: Some(BOOT_A), ..small() });
+    let mut test_log = open(folder, LogSettings { boot: Some(BOOT_A), ..small() });
     let ids = (0..messages)
-        .map(|n| append_at(&mut bench, 1000 * u64::from(n + 1), &payload(n, 300)))
+        .map(|n| append_at(&mut test_log, 1000 * u64::from(n + 1), &payload(n, 300)))
         .collect();
-    drop(bench.writer);
-    bench.log.close();
+    drop(test_log.writer);
+    test_log.log.close();
     ids
 }
 
@@ -263,9 +263,9 @@ fn many_segments_of_another_boot_are_read_with_few_descriptors() {
         boot: Some(BOOT_A),
         ..small()
     };
-    let mut bench = open(dir.path(), settings);
-    let ids: Vec<_> = (0..150).map(|n| bench.append(b"e", &payload(n, 20_000))).collect();
-    bench.close();
+    let mut test_log = open(dir.path(), settings);
+    let ids: Vec<_> = (0..150).map(|n| test_log.append(b"e", &payload(n, 20_000))).collect();
+    test_log.close();
     assert!(ids.last().unwrap().segment > 100);
     let folder = Folder::open_in(dir.path(), BOOT_B).unwrap();
     let listing = folder.listing(Span::default()).unwrap();
@@ -284,12 +284,12 @@ fn many_segments_of_another_boot_are_read_with_few_descriptors() {
 fn without_a_boot_id_slots_are_checked_and_new_mail_is_seen() {
     let none = BootId([0; 16]);
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), LogSettings { boot: Some(none), ..small() });
-    let mut ids = vec![bench.append(b"e", b"one"), bench.append(b"e", b"two")];
+    let mut test_log = open(dir.path(), LogSettings { boot: Some(none), ..small() });
+    let mut ids = vec![test_log.append(b"e", b"one"), test_log.append(b"e", b"two")];
     let mut folder = Folder::open_in(dir.path(), none).unwrap();
     let mut seen = folder.positions();
     assert_eq!(listed(&folder), ids);
-    ids.push(bench.append(b"e", b"three"));
+    ids.push(test_log.append(b"e", b"three"));
     let news = folder.follow(&mut seen).unwrap();
     assert_eq!(news.slots.iter().map(|slot| slot.id()).collect::<Vec<_>>(), ids[2..]);
     // Counts are not trusted here, so a count that is too large shows no messages that don't exist.
@@ -299,7 +299,7 @@ fn without_a_boot_id_slots_are_checked_and_new_mail_is_seen() {
     let retention = Retention { segments: Some(0), ..Retention::default() };
     let keep = Keep { retention, without_removed: false };
     assert!(log::prune(dir.path(), &keep).unwrap().is_empty(), "it may still be written");
-    bench.close();
+    test_log.close();
 }
 
 #[test]

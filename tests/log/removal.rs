@@ -21,7 +21,7 @@ fn listed(folder: &Path) -> Vec<MessageId> {
 #[test]
 fn messages_that_arrive_during_a_removal_of_all_stay() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), small());
+    let mut test_log = open(dir.path(), small());
     let (told, removed) = (std::sync::Mutex::new(Vec::new()), std::sync::Mutex::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -30,7 +30,7 @@ fn messages_that_arrive_during_a_removal_of_all_stay() {
             }
         });
         for n in 0..2000 {
-            let id = bench.append(b"envelope", &payload(n as u8, 500));
+            let id = test_log.append(b"envelope", &payload(n as u8, 500));
             told.lock().unwrap().push(id);
         }
     });
@@ -39,12 +39,12 @@ fn messages_that_arrive_during_a_removal_of_all_stay() {
     assert_eq!(*removed.lock().unwrap() + left.len() as u64, 2000);
     // Each round keeps the newest messages.
     assert!(left.iter().eq(before.iter().skip(2000 - left.len())));
-    let last = bench.append(b"envelope", b"after");
+    let last = test_log.append(b"envelope", b"after");
     assert_eq!(listed(dir.path()).last(), Some(&last));
     log::remove(dir.path(), &Remove::All).unwrap();
     assert!(listed(dir.path()).is_empty());
     assert!(Folder::open(dir.path()).unwrap().latest().unwrap().newest.is_none());
-    bench.close();
+    test_log.close();
     assert!(listed(dir.path()).is_empty(), "sealing brings nothing back");
     assert_eq!(Folder::open(dir.path()).unwrap().removed(), 2001);
 }
@@ -52,11 +52,11 @@ fn messages_that_arrive_during_a_removal_of_all_stay() {
 #[test]
 fn emptying_an_inbox_writes_one_small_file_per_segment() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), LogSettings { segment_bytes_max: 1 << 20, ..small() });
+    let mut test_log = open(dir.path(), LogSettings { segment_bytes_max: 1 << 20, ..small() });
     for n in 0..20_000 {
-        bench.append(b"envelope", &payload(n as u8, 40));
+        test_log.append(b"envelope", &payload(n as u8, 40));
     }
-    bench.close();
+    test_log.close();
     assert_eq!(log::remove(dir.path(), &Remove::All).unwrap().messages, 20_000);
     let files = std::fs::read_dir(dir.path().join("segments")).unwrap().map(|f| f.unwrap().path());
     let flags: Vec<_> = files.filter(|f| f.extension() == Some("flags".as_ref())).collect();
@@ -67,9 +67,9 @@ fn emptying_an_inbox_writes_one_small_file_per_segment() {
 #[test]
 fn damaged_flags_and_flags_of_another_folder_remove_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), small());
-    let ids: Vec<_> = (0..10).map(|n| bench.append(b"e", &payload(n, 100))).collect();
-    bench.close();
+    let mut test_log = open(dir.path(), small());
+    let ids: Vec<_> = (0..10).map(|n| test_log.append(b"e", &payload(n, 100))).collect();
+    test_log.close();
     log::remove(dir.path(), &Remove::Ids(vec![ids[3]])).unwrap();
     let path = dir.path().join(format!("segments/{:08}.flags", ids[3].segment));
     let good = std::fs::read(&path).unwrap();
@@ -79,10 +79,10 @@ fn damaged_flags_and_flags_of_another_folder_remove_nothing() {
         assert_eq!(listed(dir.path()).len(), 10, "cut at {cut}");
     }
     let other = tempfile::tempdir().unwrap();
-    let mut bench = open(other.path(), small());
-    let theirs: Vec<_> = (0..10).map(|n| bench.append(b"e", &payload(n, 100))).collect();
+    let mut test_log = open(other.path(), small());
+    let theirs: Vec<_> = (0..10).map(|n| test_log.append(b"e", &payload(n, 100))).collect();
     assert_eq!(theirs, ids);
-    bench.close();
+    test_log.close();
     let theirs = other.path().join(path.strip_prefix(dir.path()).unwrap());
     std::fs::write(theirs, &good).unwrap();
     assert_eq!(listed(other.path()).len(), 10);
@@ -92,9 +92,9 @@ fn damaged_flags_and_flags_of_another_folder_remove_nothing() {
 fn segments_with_all_messages_removed_are_pruned_first() {
     let dir = tempfile::tempdir().unwrap();
     let settings = LogSettings { segment_bytes_max: 64 << 10, ..small() };
-    let mut bench = open(dir.path(), settings.clone());
-    let ids: Vec<_> = (0..100).map(|n| bench.append(b"e", &payload(n, 3000))).collect();
-    bench.close();
+    let mut test_log = open(dir.path(), settings.clone());
+    let ids: Vec<_> = (0..100).map(|n| test_log.append(b"e", &payload(n, 3000))).collect();
+    test_log.close();
     let middle = ids[50].segment;
     let all_of_it: Vec<_> = ids.iter().copied().filter(|id| id.segment == middle).collect();
     log::remove(dir.path(), &Remove::Ids(all_of_it.clone())).unwrap();
@@ -112,8 +112,8 @@ fn segments_with_all_messages_removed_are_pruned_first() {
     log::remove(dir.path(), &Remove::Ids(of_newest)).unwrap();
     let count = Folder::open(dir.path()).unwrap().segments().count() as u64;
     let retention = Retention { segments: Some(count), ..Retention::default() };
-    let bench = open(dir.path(), LogSettings { retention, ..settings });
-    bench.close();
+    let test_log = open(dir.path(), LogSettings { retention, ..settings });
+    test_log.close();
     // The number of pruned segments depends on how many were provisioned; their order does not.
     let events = std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap();
     let events =

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use log_support::{
-    BOOT_A, BOOT_B, Bench, PATIENCE, SEGMENT_BYTES, disk_bytes, open, payload, reserved, ring,
+    BOOT_A, BOOT_B, TestLog, PATIENCE, SEGMENT_BYTES, disk_bytes, open, payload, reserved, ring,
     segment_path,
 };
 use proptest::prelude::*;
@@ -33,10 +33,10 @@ fn stored(folder: &Path, boot: BootId) -> Messages {
 }
 
 /// Appends until `messages` have been written in total.
-fn fill(bench: &mut Bench, written: &mut Messages, messages: usize, size: usize) {
+fn fill(test_log: &mut TestLog, written: &mut Messages, messages: usize, size: usize) {
     while written.len() < messages {
         let bytes = payload(written.len() as u8, size);
-        written.insert(bench.append(b"envelope", &bytes), bytes);
+        written.insert(test_log.append(b"envelope", &bytes), bytes);
     }
 }
 
@@ -45,13 +45,13 @@ fn a_ring_stays_within_its_size_and_accounts_for_every_message() {
     for durability in [Durability::Process, Durability::Message] {
         let dir = tempfile::tempdir().unwrap();
         let budget = 8 * SEGMENT_BYTES;
-        let mut bench = open(dir.path(), LogSettings { durability, ..ring(budget) });
+        let mut test_log = open(dir.path(), LogSettings { durability, ..ring(budget) });
         let mut written = Messages::new();
         for lap in 1..40 {
-            fill(&mut bench, &mut written, 60 * lap, 3000);
+            fill(&mut test_log, &mut written, 60 * lap, 3000);
             assert!(disk_bytes(dir.path()) <= budget + 2 * SEGMENT_BYTES, "lap {lap}");
         }
-        bench.close();
+        test_log.close();
         let stored = stored(dir.path(), BOOT_A);
         assert!(stored.iter().all(|(id, bytes)| written[id] == *bytes));
         let newest = written.keys().rev().take(stored.len());
@@ -67,29 +67,29 @@ fn a_ring_stays_within_its_size_and_accounts_for_every_message() {
 #[test]
 fn segment_files_are_reused_instead_of_created() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), ring(6 * SEGMENT_BYTES));
+    let mut test_log = open(dir.path(), ring(6 * SEGMENT_BYTES));
     let mut written = Messages::new();
     let mut inodes = std::collections::HashSet::new();
     for lap in 1..30 {
-        fill(&mut bench, &mut written, 40 * lap, 3000);
+        fill(&mut test_log, &mut written, 40 * lap, 3000);
         let files = std::fs::read_dir(dir.path().join("segments")).unwrap();
         inodes.extend(files.filter_map(|f| f.unwrap().metadata().ok()).map(|m| m.ino()));
     }
-    bench.close();
+    test_log.close();
     assert!(inodes.len() <= 8, "{} files for {} messages", inodes.len(), written.len());
 }
 
 #[test]
 fn a_reader_finishes_its_segment_while_the_ring_wraps() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), ring(6 * SEGMENT_BYTES));
+    let mut test_log = open(dir.path(), ring(6 * SEGMENT_BYTES));
     let mut written = Messages::new();
-    fill(&mut bench, &mut written, 60, 3000);
+    fill(&mut test_log, &mut written, 60, 3000);
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     let first = *written.keys().next().unwrap();
     let held = folder.segment(first.segment).unwrap();
     let late = Folder::open_in(dir.path(), BOOT_A).unwrap();
-    fill(&mut bench, &mut written, 600, 3000);
+    fill(&mut test_log, &mut written, 600, 3000);
     assert!(!segment_path(dir.path(), first.segment).exists());
     let mut record = Vec::new();
     for slot in held.slots(0..u32::MAX).map(Result::unwrap) {
@@ -102,7 +102,7 @@ fn a_reader_finishes_its_segment_while_the_ring_wraps() {
     let listing = late.listing(Span::default()).unwrap();
     let listed: Vec<_> = listing.forward(0).unwrap().map(Result::unwrap).collect();
     assert!(listed.len() < 60);
-    bench.close();
+    test_log.close();
 }
 
 /// The line can't be written, but the segment must be pruned anyway: its space is needed.
@@ -111,14 +111,14 @@ fn pruned_sums_are_right_after_a_full_disk() {
     let dir = tempfile::tempdir().unwrap();
     let events = dir.path().join("events.jsonl");
     std::os::unix::fs::symlink("/dev/full", &events).unwrap();
-    let mut bench = open(dir.path(), ring(8 * SEGMENT_BYTES));
+    let mut test_log = open(dir.path(), ring(8 * SEGMENT_BYTES));
     let mut written = Messages::new();
-    fill(&mut bench, &mut written, 100, 20_000);
+    fill(&mut test_log, &mut written, 100, 20_000);
     let left = stored(dir.path(), BOOT_A).len();
     assert!(left < 100, "the ring has wrapped");
     std::fs::remove_file(&events).unwrap();
-    fill(&mut bench, &mut written, 200, 20_000);
-    bench.close();
+    fill(&mut test_log, &mut written, 200, 20_000);
+    test_log.close();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     assert_eq!(folder.messages() + folder.pruned().unwrap().messages, 200);
 }
@@ -127,35 +127,35 @@ fn pruned_sums_are_right_after_a_full_disk() {
 fn segments_are_kept_by_number_and_by_age() {
     let dir = tempfile::tempdir().unwrap();
     let few = Retention { segments: Some(5), ..Retention::default() };
-    let mut bench = open(dir.path(), LogSettings { retention: few, ..ring(0) });
+    let mut test_log = open(dir.path(), LogSettings { retention: few, ..ring(0) });
     let mut written = Messages::new();
-    fill(&mut bench, &mut written, 500, 3000);
-    let large = reserved(&mut bench, b"e", &payload(1, 100_000), 100_000);
-    bench.close();
+    fill(&mut test_log, &mut written, 500, 3000);
+    let large = reserved(&mut test_log, b"e", &payload(1, 100_000), 100_000);
+    test_log.close();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     assert!((3..=5).contains(&folder.segments().count()));
     assert!(folder.find(large).is_ok(), "the newest stays");
 
     let old = Retention { age: Some(Duration::from_millis(300)), ..Retention::default() };
-    let mut bench = open(dir.path(), LogSettings { retention: old, ..ring(0) });
-    let newest = bench.append(b"e", b"new");
+    let mut test_log = open(dir.path(), LogSettings { retention: old, ..ring(0) });
+    let newest = test_log.append(b"e", b"new");
     let end = Instant::now() + PATIENCE;
     while Folder::open_in(dir.path(), BOOT_A).unwrap().messages() > 1 {
         assert!(Instant::now() < end, "old segments are pruned on their own");
         std::thread::yield_now();
     }
     assert_eq!(log_support::read(dir.path(), newest).1, b"new", "an open segment stays");
-    bench.close();
+    test_log.close();
     let pruned = Folder::open_in(dir.path(), BOOT_A).unwrap().pruned().unwrap();
     assert!(pruned.messages > written.len() as u64);
 }
 
 /// Fills sealed segments with messages of 3000 octets; returns the messages.
 fn filled(folder: &Path) -> Messages {
-    let mut bench = open(folder, LogSettings { retention: Retention::default(), ..ring(0) });
+    let mut test_log = open(folder, LogSettings { retention: Retention::default(), ..ring(0) });
     let mut written = Messages::new();
-    fill(&mut bench, &mut written, 70, 3000);
-    bench.close();
+    fill(&mut test_log, &mut written, 70, 3000);
+    test_log.close();
     written
 }
 
@@ -173,9 +173,9 @@ fn a_crash_between_any_two_steps_of_recycling_invents_nothing() {
         let other = tempfile::tempdir().unwrap();
         std::fs::write(segment_path_made(other.path(), new - 1), b"").unwrap();
         std::fs::copy(dir.path().join("store"), other.path().join("store")).unwrap();
-        let bench = open(other.path(), LogSettings { retention: Retention::default(), ..ring(0) });
+        let test_log = open(other.path(), LogSettings { retention: Retention::default(), ..ring(0) });
         let page = std::fs::read(segment_path(other.path(), new)).unwrap()[..4096].to_vec();
-        drop(bench);
+        drop(test_log);
         page
     };
     let rest: Messages = written.iter().filter(|m| m.0.segment != 1).map(clone).collect();
@@ -275,19 +275,19 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let retention = Retention { bytes: Some(budget * SEGMENT_BYTES), segments, age: None };
         let settings = LogSettings { retention, segment_bytes_max: 4 * SEGMENT_BYTES, ..ring(0) };
-        let mut bench = open(dir.path(), settings.clone());
+        let mut test_log = open(dir.path(), settings.clone());
         let (mut written, mut newest) = (Messages::new(), None);
         for (n, size) in sizes.iter().enumerate() {
             if n == restart_after {
-                bench.close();
-                bench = open(dir.path(), settings.clone());
+                test_log.close();
+                test_log = open(dir.path(), settings.clone());
             }
             let bytes = payload(n as u8, *size);
-            let id = if *size > 60_000 { reserved(&mut bench, b"e", &bytes, bytes.len() as u64) } else { bench.append(b"e", &bytes) };
+            let id = if *size > 60_000 { reserved(&mut test_log, b"e", &bytes, bytes.len() as u64) } else { test_log.append(b"e", &bytes) };
             written.insert(id, bytes);
             newest = Some(id);
         }
-        bench.close();
+        test_log.close();
         let stored = stored(dir.path(), BOOT_A);
         prop_assert!(newest.is_none_or(|id| stored.contains_key(&id)), "the newest message stays");
         prop_assert!(stored.iter().all(|(id, bytes)| written[id] == *bytes));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use log_support::{Bench, facts, open, segment_path, small};
+use log_support::{TestLog, facts, open, segment_path, small};
 use sinkd::analysis::rows::{
     ContentSource, ListQuery, MatchQuery, Matches, MessageRow, RowList, RowReader, TimeOrder,
     parse_queries,
@@ -22,15 +22,15 @@ fn fill(folder: &Path, times: &[u64]) {
     let mut envelope = Vec::new();
     append_field(&mut envelope, Tag::Version, &[1]);
     append_field(&mut envelope, Tag::ForwardPath, b"ann@example.org");
-    let mut bench: Bench = open(folder, small());
+    let mut test_log: TestLog = open(folder, small());
     for time in times {
         let payload = format!("Subject: at {time}\r\n\r\nHello\r\n");
         let facts =
             SlotFacts { received_at_ns: UnixNs::of_second(*time), ..facts(payload.as_bytes()) };
-        let append = bench.until(|w| w.append(&envelope, &[payload.as_bytes()], &facts)).unwrap();
-        bench.finish(append).unwrap();
+        let append = test_log.until(|w| w.append(&envelope, &[payload.as_bytes()], &facts)).unwrap();
+        test_log.finish(append).unwrap();
     }
-    bench.close();
+    test_log.close();
 }
 
 fn query(order: TimeOrder, offset: u64, limit: Option<u64>) -> ListQuery<'static> {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use common::Dice;
 use crossbeam_channel::{Receiver, bounded};
-use log_support::{Bench, facts, open, small};
+use log_support::{TestLog, facts, open, small};
 use proptest::prelude::*;
 use sinkd::index::MessageReader;
 use sinkd::index::query::{Query, Scratch};
@@ -114,25 +114,25 @@ fn mail(dice: &mut Dice) -> (Vec<u8>, u32) {
 }
 
 /// One of several workers that take turns.
-fn worker(bench: &Bench) -> (Writer, Receiver<()>) {
+fn worker(test_log: &TestLog) -> (Writer, Receiver<()>) {
     let (wake, woken) = bounded(1);
     let wake = move || {
         // Full: a wake is already on its way.
         let _ = wake.try_send(());
     };
-    (bench.log.writer(Box::new(wake)).unwrap(), woken)
+    (test_log.log.writer(Box::new(wake)).unwrap(), woken)
 }
 
-fn append(bench: &mut Bench, envelope: &[u8], payload: &[u8], facts: &SlotFacts) -> MessageId {
-    let commit = bench.until(|w| w.append(envelope, &[payload], facts)).unwrap();
-    bench.finish(commit).unwrap()
+fn append(test_log: &mut TestLog, envelope: &[u8], payload: &[u8], facts: &SlotFacts) -> MessageId {
+    let commit = test_log.until(|w| w.append(envelope, &[payload], facts)).unwrap();
+    test_log.finish(commit).unwrap()
 }
 
 /// A folder of mail written by several starts and workers, with some messages removed.
 struct Corpus {
     data: TempDir,
     /// The workers of the last start, if its segments are still open.
-    live: Option<Bench>,
+    live: Option<TestLog>,
     end_ns: u64,
 }
 
@@ -141,23 +141,23 @@ fn corpus(dice: &mut Dice) -> Corpus {
     let (mut now_ns, mut live, mut ids) = (BEGIN_NS, None, Vec::new());
     for _ in 0..1 + dice.roll(3) {
         close(live.take());
-        let mut bench = open(data.path(), small());
-        let mut others: Vec<_> = (0..dice.roll(3)).map(|_| worker(&bench)).collect();
+        let mut test_log = open(data.path(), small());
+        let mut others: Vec<_> = (0..dice.roll(3)).map(|_| worker(&test_log)).collect();
         for _ in 0..dice.roll(250) {
             if let Some(i) = dice.roll(2 * others.len()).checked_sub(others.len())
                 && let Some(other) = others.get_mut(i)
             {
-                std::mem::swap(&mut bench.writer, &mut other.0);
-                std::mem::swap(&mut bench.woken, &mut other.1);
+                std::mem::swap(&mut test_log.writer, &mut other.0);
+                std::mem::swap(&mut test_log.woken, &mut other.1);
             }
             // Some at the same moment.
             now_ns += dice.roll(3) as u64 * SECOND;
             let (payload, dots) = mail(dice);
             let facts = SlotFacts { received_at_ns: UnixNs::new(now_ns), dots, ..facts(&payload) };
-            ids.push(append(&mut bench, &envelope(dice), &payload, &facts));
+            ids.push(append(&mut test_log, &envelope(dice), &payload, &facts));
         }
         others.into_iter().for_each(|(writer, _)| writer.close());
-        live = Some(bench);
+        live = Some(test_log);
         // A clock that was set back.
         now_ns -= dice.roll(30) as u64 * SECOND;
     }
@@ -173,9 +173,9 @@ fn corpus(dice: &mut Dice) -> Corpus {
     Corpus { data, live, end_ns: now_ns + 60 * SECOND }
 }
 
-fn close(bench: Option<Bench>) {
-    if let Some(bench) = bench {
-        bench.close();
+fn close(test_log: Option<TestLog>) {
+    if let Some(test_log) = test_log {
+        test_log.close();
     }
 }
 
@@ -388,14 +388,14 @@ fn a_lookup_tells_a_sidecar_that_cannot_be_read_from_none() {
 
 /// Appends the messages `range`, one second apart, made by `of`.
 fn fill(data: &Path, range: std::ops::Range<u64>, of: impl Fn(u64) -> (Vec<u8>, SlotFacts)) {
-    let mut bench = open(data, small());
+    let mut test_log = open(data, small());
     let mut dice = Dice::new(1);
     for n in range {
         let (payload, facts) = of(n);
         let facts = SlotFacts { received_at_ns: after(n), ..facts };
-        append(&mut bench, &envelope(&mut dice), &payload, &facts);
+        append(&mut test_log, &envelope(&mut dice), &payload, &facts);
     }
-    bench.close();
+    test_log.close();
 }
 
 fn plain(n: u64) -> (Vec<u8>, SlotFacts) {
@@ -557,8 +557,8 @@ fn an_index_that_cannot_be_read_is_reported_and_only_slows_the_search() {
 fn a_damaged_message_ends_no_search() {
     let data = tempdir().unwrap();
     let settings = log::LogSettings { segment_bytes_first: 256 << 10, ..small() };
-    let mut bench = open(data.path(), settings);
-    let mut other = worker(&bench);
+    let mut test_log = open(data.path(), settings);
+    let mut other = worker(&test_log);
     let mut dice = Dice::new(1);
     // Two workers; one has the oldest and the newest message, so its segment is searched first.
     for n in 0..=400 {
@@ -571,14 +571,14 @@ fn a_damaged_message_ends_no_search() {
         };
         let payload = format!("Subject: {subject}\r\n\r\n").into_bytes();
         let facts = SlotFacts { received_at_ns: after(0).saturating_add_ns(n), ..facts(&payload) };
-        append(&mut bench, &envelope(&mut dice), &payload, &facts);
+        append(&mut test_log, &envelope(&mut dice), &payload, &facts);
         if n == 0 || n == 399 {
-            std::mem::swap(&mut bench.writer, &mut other.0);
-            std::mem::swap(&mut bench.woken, &mut other.1);
+            std::mem::swap(&mut test_log.writer, &mut other.0);
+            std::mem::swap(&mut test_log.woken, &mut other.1);
         }
     }
     other.0.close();
-    bench.close();
+    test_log.close();
     for place in 140..148 {
         damage(data.path(), place, false);
     }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use log_support::{Bench, facts, open, small};
+use log_support::{TestLog, facts, open, small};
 use sinkd::index::query::Query;
 use sinkd::index::{
     FINAL_CHECK, Goal, ReindexProgress, SearchOptions, SearchProgress, Waited, WatchedFolder,
@@ -20,19 +20,19 @@ use tempfile::{TempDir, tempdir};
 const SECOND: Duration = Duration::from_secs(1);
 const BEGIN_NS: UnixNs = UnixNs::of_second(1_795_240_000);
 
-fn append(bench: &mut Bench, n: u64, subject: &str) -> MessageId {
+fn append(test_log: &mut TestLog, n: u64, subject: &str) -> MessageId {
     let payload = format!("Subject: {subject}\r\n\r\n{}\r\n", "x".repeat(300)).into_bytes();
     let facts = SlotFacts { received_at_ns: BEGIN_NS.saturating_add_ns(n), ..facts(&payload) };
-    let commit = bench.until(|w| w.append(b"", &[&payload], &facts)).unwrap();
-    bench.finish(commit).unwrap()
+    let commit = test_log.until(|w| w.append(b"", &[&payload], &facts)).unwrap();
+    test_log.finish(commit).unwrap()
 }
 
 /// Fills several segments with `n` messages, the oldest first.
-fn filled(n: u64) -> (TempDir, Bench, Vec<MessageId>) {
+fn filled(n: u64) -> (TempDir, TestLog, Vec<MessageId>) {
     let data = tempdir().unwrap();
-    let mut bench = open(data.path(), small());
-    let ids = (0..n).map(|i| append(&mut bench, i, "old")).collect();
-    (data, bench, ids)
+    let mut test_log = open(data.path(), small());
+    let ids = (0..n).map(|i| append(&mut test_log, i, "old")).collect();
+    (data, test_log, ids)
 }
 
 fn query(text: &str) -> Query {
@@ -48,8 +48,8 @@ fn over_after(calls: u64) -> impl Fn() -> bool + Sync {
 #[test]
 fn a_search_checks_the_newest_until_its_time_is_up_and_counts_the_rest() {
     const N: u64 = 2000;
-    let (data, bench, ids) = filled(N);
-    bench.close();
+    let (data, test_log, ids) = filled(N);
+    test_log.close();
     for is_indexed in [false, true] {
         if is_indexed {
             reindex(data.path(), None, 1, &ReindexProgress::default()).unwrap();
@@ -82,8 +82,8 @@ fn a_search_checks_the_newest_until_its_time_is_up_and_counts_the_rest() {
 #[test]
 fn several_threads_together_count_the_messages_they_left_out() {
     const N: u64 = 2000;
-    let (data, bench, _) = filled(N);
-    bench.close();
+    let (data, test_log, _) = filled(N);
+    test_log.close();
     let folder = Folder::open(data.path()).unwrap();
     let wanted =
         SearchOptions { limit: None, span: Span::default(), indexed_only: false, threads: 4 };
@@ -116,32 +116,32 @@ fn wait(data: &TempDir, text: &str, now_tenths: impl Fn(u64) -> u64 + Sync) -> (
 
 #[test]
 fn a_wait_whose_first_search_takes_all_its_time_still_checks_new_messages() {
-    let (data, bench, ids) = filled(100);
-    let bench = Mutex::new(bench);
+    let (data, test_log, ids) = filled(100);
+    let test_log = Mutex::new(test_log);
     // The time is up during the search; at that moment a message arrives.
     let (waited, pauses) = wait(&data, "subject:new", |asked| {
         if asked == 50 {
-            append(&mut bench.lock().unwrap(), 1000, "new");
+            append(&mut test_log.lock().unwrap(), 1000, "new");
         }
         if asked < 50 { 0 } else { 20 }
     });
     assert_eq!((waited.matching.len(), pauses), (1, 0));
     assert!(!ids.contains(&waited.matching[0].1));
     assert!(waited.left_out.not_in_time > 0, "the search has not checked every message");
-    bench.into_inner().unwrap().close();
+    test_log.into_inner().unwrap().close();
 }
 
 #[test]
 fn the_final_check_is_bounded_too_and_begins_with_the_newest() {
-    let (data, bench, _) = filled(10);
-    let bench = Mutex::new(bench);
+    let (data, test_log, _) = filled(10);
+    let test_log = Mutex::new(test_log);
     let final_check = 20 + FINAL_CHECK.as_millis() as u64 / 100;
     // A hundred messages arrive during the search; there is time to check a few.
     let (waited, _) = wait(&data, "subject:new", |asked| {
         if asked == 5 {
             for n in 0..100 {
                 let is_newest = n == 99;
-                append(&mut bench.lock().unwrap(), 1000 + n, if is_newest { "new" } else { "x" });
+                append(&mut test_log.lock().unwrap(), 1000 + n, if is_newest { "new" } else { "x" });
             }
         }
         match asked {
@@ -152,12 +152,12 @@ fn the_final_check_is_bounded_too_and_begins_with_the_newest() {
     });
     assert_eq!(waited.matching.len(), 1);
     assert!((90..110).contains(&waited.left_out.not_in_time), "{:?}", waited.left_out);
-    bench.into_inner().unwrap().close();
+    test_log.into_inner().unwrap().close();
 }
 
 #[test]
 fn a_wait_with_no_time_checks_existing_messages() {
-    let (data, bench, ids) = filled(100);
+    let (data, test_log, ids) = filled(100);
     let mut folder = Folder::open(data.path()).unwrap();
     let goal = Goal { count: 1, is_new: false, timeout: Duration::ZERO, threads: 2 };
     let clock = || Duration::from_millis(1);
@@ -166,12 +166,12 @@ fn a_wait_with_no_time_checks_existing_messages() {
     let waited = sinkd::index::wait(&mut [watched], goal, &clock, &mut |_| {}).unwrap();
     assert_eq!(waited.matching, [(0, ids[99])]);
     assert!(waited.left_out.is_nothing());
-    bench.close();
+    test_log.close();
 }
 
 #[test]
 fn a_wait_counts_all_folders_together_and_splits_the_time_between_them() {
-    let (one, bench, ids) = filled(100);
+    let (one, test_log, ids) = filled(100);
     let (other, other_bench, other_ids) = filled(100);
     let mut folders = [&one, &other].map(|data| Folder::open(data.path()).unwrap());
     let query = query("old");
@@ -194,6 +194,6 @@ fn a_wait_counts_all_folders_together_and_splits_the_time_between_them() {
     // Merged by arrival time: the newest messages of both folders are at the end.
     let last = waited.matching.last().unwrap();
     assert!(*last == (0, ids[99]) || *last == (1, other_ids[99]));
-    bench.close();
+    test_log.close();
     other_bench.close();
 }

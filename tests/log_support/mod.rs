@@ -26,13 +26,13 @@ pub fn small() -> LogSettings {
     }
 }
 
-pub struct Bench {
+pub struct TestLog {
     pub log: Log,
     pub writer: Writer,
     pub woken: Receiver<()>,
 }
 
-pub fn open(folder: &Path, settings: LogSettings) -> Bench {
+pub fn open(folder: &Path, settings: LogSettings) -> TestLog {
     let (log, _) = Log::open(folder, settings).unwrap();
     let (wake, woken) = bounded(1);
     let writer = log
@@ -41,10 +41,10 @@ pub fn open(folder: &Path, settings: LogSettings) -> Bench {
             let _ = wake.try_send(());
         }))
         .unwrap();
-    Bench { log, writer, woken }
+    TestLog { log, writer, woken }
 }
 
-impl Bench {
+impl TestLog {
     /// Polls until the answer is not `Wait`.
     pub fn until<T>(
         &mut self,
@@ -116,15 +116,15 @@ pub fn payload(seed: u8, len: usize) -> Vec<u8> {
 }
 
 /// Receives `bytes` in pieces into a reservation made for `expected`, followed by extra octets.
-pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64) -> MessageId {
-    let mut r = bench.until(|w| w.reserve(envelope, expected, SizeBasis::Declared)).unwrap();
+pub fn reserved(test_log: &mut TestLog, envelope: &[u8], bytes: &[u8], expected: u64) -> MessageId {
+    let mut r = test_log.until(|w| w.reserve(envelope, expected, SizeBasis::Declared)).unwrap();
     let with_end: Vec<u8> = [bytes, b".\r\nQUIT\r\n"].concat();
     let mut rest = &with_end[..];
     while !rest.is_empty() {
-        if bench.writer.room(&r) == 0 {
-            bench.until(|w| w.grow(&mut r, 1)).unwrap();
+        if test_log.writer.room(&r) == 0 {
+            test_log.until(|w| w.grow(&mut r, 1)).unwrap();
         }
-        let n = bench
+        let n = test_log
             .until(|w| {
                 let space = w.space(&mut r)?;
                 let n = space.len().min(rest.len()).min(7_777);
@@ -132,11 +132,11 @@ pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64)
                 Ok(n)
             })
             .unwrap();
-        bench.writer.filled(&mut r, n);
+        test_log.writer.filled(&mut r, n);
         rest = &rest[n..];
     }
-    let commit = bench.writer.commit_reserved(r, bytes.len() as u64, &facts(bytes));
-    bench.finish(commit).unwrap()
+    let commit = test_log.writer.commit_reserved(r, bytes.len() as u64, &facts(bytes));
+    test_log.finish(commit).unwrap()
 }
 
 /// Two boots of the machine.

@@ -109,7 +109,7 @@ pub struct SendingTally {
     pub resent: u64,
     /// Sent by DATA although a careless server could mistake a part of them for the end of data.
     pub ambiguous: u64,
-    /// Connections on which the target sent an unexpected reply.
+    /// Connections on which the target sent an unsolicited reply.
     pub unsolicited: u64,
     /// Recipients of accepted messages.
     pub recipients: u64,

@@ -1,4 +1,4 @@
-//! Cold: AUTH (RFC 4954), from the command to its last reply.
+//! AUTH (RFC 4954), from the command to its last reply.
 use super::Session;
 use super::refusal::NotAccepted;
 use super::state::SessionState;

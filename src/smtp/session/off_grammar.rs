@@ -1,4 +1,4 @@
-//! Cold: commands that break the grammar. They are refused, or tolerated if unambiguous.
+//! Commands that break the grammar. They are refused, or tolerated if unambiguous.
 use super::Session;
 use super::refusal::NotAccepted;
 use super::state::SessionState;

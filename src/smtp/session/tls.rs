@@ -1,4 +1,4 @@
-//! Cold: STARTTLS (RFC 3207), and rules that hold under TLS.
+//! STARTTLS (RFC 3207), and rules that hold under TLS.
 use super::Session;
 use super::refusal::NotAccepted;
 use super::state::{BeforeCommand, SessionState};

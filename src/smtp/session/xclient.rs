@@ -1,4 +1,4 @@
-//! Cold: XCLIENT, by which a trusted client names the client that it acts for.
+//! XCLIENT, by which a trusted client names the client that it acts for.
 //!
 //! The session starts over: nothing that the sender of XCLIENT sent before applies to the named
 //! client. Input after the command is read after `decided`, as part of the named client's session.

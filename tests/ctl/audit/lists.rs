@@ -1,4 +1,11 @@
 //! Recipient lists as users export them, good and bad.
+use std::fs::File;
+use std::io::Write;
+use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 use super::campaign::{Campaign, address, list};
 
 fn campaign(persons: usize) -> Campaign {
@@ -92,4 +99,19 @@ fn an_unreadable_list_is_an_error_with_its_reason() {
     let output = campaign.audit(&[]);
     assert_eq!(output.code, 2);
     assert!(output.errors.contains("--expect FILE"), "{}", output.errors);
+}
+
+#[test]
+fn a_list_may_be_compressed_also_on_standard_input() {
+    let campaign = campaign(2);
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(list(0..2).as_bytes()).unwrap();
+    let path = campaign.file("list.csv.gz", gzip.finish().unwrap());
+    for expect in [path.as_str(), "-"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sinkctl"));
+        command.args(["audit", "--expect", expect, "--data"]).arg(campaign.data());
+        let output = command.stdin(File::open(&path).unwrap()).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), &*errors), (Some(0), ""), "{expect}");
+    }
 }

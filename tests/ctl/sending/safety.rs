@@ -61,13 +61,13 @@ fn ambiguous_content_that_is_allowed_is_counted_and_extra_replies_are_noticed() 
     let (report, code, errors) = replay(data.path(), &target, &two);
     // The server accepted the message, and also replied to commands inside its content.
     assert_eq!((code, &report["accepted"]), (1, &1.into()), "{errors}{report}");
-    assert_eq!((&report["ambiguous"], &report["unasked_replies"]), (&1.into(), &1.into()));
+    assert_eq!((&report["ambiguous"], &report["unsolicited_replies"]), (&1.into(), &1.into()));
     // The replay ends at the extra reply; the server may still read what it takes for a message.
     until("it is a real danger", || recipients(&target).contains(&"real@person.test".to_owned()));
     // A server that follows the RFC reads it as one message.
     let target = Target::start(PLAIN);
     let (report, code, errors) = replay(data.path(), &target, &two);
-    assert_eq!((code, &report["unasked_replies"]), (0, &0.into()), "{errors}{report}");
+    assert_eq!((code, &report["unsolicited_replies"]), (0, &0.into()), "{errors}{report}");
     assert_eq!(recipients(&target), ["two@staging.test"]);
     assert_eq!(target.accepted.lock().unwrap()[0].1, SMUGGLER);
 }
@@ -114,5 +114,5 @@ fn an_unsolicited_reply_makes_the_exit_code_1() {
     let (out, errors, code) = sinkctl(Path::new("."), &args);
     let report = report_of(&out, &errors);
     assert_eq!(code, 1, "{errors}{report}");
-    assert!(report["unasked_replies"].as_u64() > Some(0), "{report}");
+    assert!(report["unsolicited_replies"].as_u64() > Some(0), "{report}");
 }

@@ -19,27 +19,26 @@ pub struct ListInput {
 }
 
 impl ListInput {
-    /// Opens a file; `-` is standard input.
+    /// Opens a file, plain or compressed by gzip; `-` is standard input.
     ///
-    /// Errors: it can't be opened.
+    /// Errors: it can't be read, or it is a spreadsheet or archive.
     pub fn open(path: &Path, stop: &Arc<AtomicBool>) -> anyhow::Result<ListInput> {
-        let (input, bytes): (Box<dyn Read>, u64) = if path == Path::new("-") {
+        let cannot = || format!("{}: cannot be read", path.display());
+        let (mut input, bytes): (Box<dyn BufRead>, u64) = if path == Path::new("-") {
             (Box::new(io::stdin().lock()), 0)
         } else {
-            let cannot = || format!("{}: cannot be read", path.display());
             let file = File::open(path).with_context(cannot)?;
             let bytes = file.metadata().map_or(0, |metadata| metadata.len());
-            let mut file = BufReader::new(file);
-            let begin = file.fill_buf().with_context(cannot)?;
-            if begin.starts_with(b"PK\x03\x04") {
-                anyhow::bail!("{}: a spreadsheet or archive: export it as CSV", path.display());
-            }
-            let is_gzip = begin.starts_with(b"\x1f\x8b");
-            let input: Box<dyn Read> =
-                if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-            // The uncompressed size of a list is unknown.
-            (input, if is_gzip { 0 } else { bytes })
+            (Box::new(BufReader::new(file)), bytes)
         };
+        let begin = input.fill_buf().with_context(cannot)?;
+        if begin.starts_with(b"PK\x03\x04") {
+            anyhow::bail!("{}: a spreadsheet or archive: export it as CSV", path.display());
+        }
+        let is_gzip = begin.starts_with(b"\x1f\x8b");
+        // The uncompressed size of a list is unknown.
+        let (input, bytes): (Box<dyn Read>, u64) =
+            if is_gzip { (Box::new(MultiGzDecoder::new(input)), 0) } else { (input, bytes) };
         let bar = TerminalBar::new(bytes, "bytes of the list");
         Ok(ListInput { input, bar, done: 0, stop: stop.clone() })
     }

@@ -67,7 +67,7 @@ struct SendingFigures<'a> {
     not_begun: u64,
     resent: u64,
     ambiguous: u64,
-    unasked_replies: u64,
+    unsolicited_replies: u64,
     recipients: u64,
     refused_recipients: u64,
     bytes: u64,
@@ -123,7 +123,7 @@ struct FailureFigures {
 impl SendingOutcome<'_> {
     /// Reports the outcome in every requested form. Returns `Done` if there was at least one
     /// message, every message that was requested or due was accepted for every recipient, the
-    /// target was reachable at the end and sent no unexpected reply, and the files were written.
+    /// target was reachable at the end and sent no unsolicited reply, and the files were written.
     pub fn report(&self, forms: &ReportForms, out: &mut Out) -> anyhow::Result<Finding> {
         // An error here must not suppress the report: the mail was sent, and can't be sent again.
         let written = self.write_files(forms);
@@ -173,7 +173,7 @@ impl SendingOutcome<'_> {
             not_begun: self.messages().not_started,
             resent: tally.resent,
             ambiguous: tally.ambiguous,
-            unasked_replies: tally.unsolicited,
+            unsolicited_replies: tally.unsolicited,
             recipients: tally.recipients,
             refused_recipients: tally.refused_recipients,
             bytes: tally.bytes,
@@ -311,7 +311,7 @@ fn notes(tally: &SendingTally) -> Vec<String> {
             "sent again over another connection: the target ended the first one with 421",
         ),
         (tally.ambiguous, "sent although some servers would see the end of data within them"),
-        (tally.unsolicited, "connections ended by an unexpected reply"),
+        (tally.unsolicited, "connections ended by an unsolicited reply"),
         (
             extra.busy,
             "extra connections: a message was due while its session's connection was busy",
