@@ -92,7 +92,8 @@ fn a_large_message_that_arrived_slowly_is_not_pruned_first() {
     for n in 0..200 {
         test_log.append(b"e", &payload(n, 9000));
     }
-    let commit = test_log.writer.commit_reserved(r, bytes.len() as u64, &log_support::facts(&bytes));
+    let commit =
+        test_log.writer.commit_reserved(r, bytes.len() as u64, &log_support::facts(&bytes));
     let id = test_log.finish(commit).unwrap();
     for n in 0..7 {
         test_log.append(b"e", &payload(n, 9000));
@@ -280,7 +281,8 @@ fn on_a_full_disk_the_oldest_is_pruned_for_large_mail_and_nothing_for_mail_that_
 fn only_the_owner_can_read_the_files_of_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("new/data");
-    let mut test_log = open(&data, LogSettings { durability: Durability::Message, ..ring(1 << 20) });
+    let mut test_log =
+        open(&data, LogSettings { durability: Durability::Message, ..ring(1 << 20) });
     for n in 0..150 {
         test_log.append(b"e", &payload(n, 9000));
     }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use log_support::{TestLog, PATIENCE, facts, open, payload, read, reserved, small};
+use log_support::{PATIENCE, TestLog, facts, open, payload, read, reserved, small};
 use proptest::prelude::*;
 use sinkd::log::by_hand::LogByHand;
 use sinkd::log::reader::{Folder, Segment};
@@ -193,8 +193,9 @@ fn a_large_message_is_renamed_after_its_flush() {
     let (mut test_log, begins, words) = gated_log(dir.path(), Durability::Message);
     let bytes = payload(9, 150_000);
     for is_good in [false, true] {
-        let mut r =
-            test_log.until(|w| w.reserve(b"large", bytes.len() as u64, SizeBasis::Declared)).unwrap();
+        let mut r = test_log
+            .until(|w| w.reserve(b"large", bytes.len() as u64, SizeBasis::Declared))
+            .unwrap();
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let n = test_log

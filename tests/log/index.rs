@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::{Sender, bounded};
-use log_support::{TestLog, PATIENCE, open, small};
+use log_support::{PATIENCE, TestLog, open, small};
 use proptest::prelude::*;
 use sinkd::index::MessageReader;
 use sinkd::index::{

@@ -133,7 +133,11 @@ impl Model {
             for open in &mut self.open {
                 self.test_log.until(|w| w.leave_segment(&mut open.r, pinned)).unwrap();
             }
-            assert_ne!(self.test_log.writer.pinned_segment(), Some(pinned), "every octet has moved");
+            assert_ne!(
+                self.test_log.writer.pinned_segment(),
+                Some(pinned),
+                "every octet has moved"
+            );
         }
     }
 

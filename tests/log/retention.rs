@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use log_support::{
-    BOOT_A, BOOT_B, TestLog, PATIENCE, SEGMENT_BYTES, disk_bytes, open, payload, reserved, ring,
+    BOOT_A, BOOT_B, PATIENCE, SEGMENT_BYTES, TestLog, disk_bytes, open, payload, reserved, ring,
     segment_path,
 };
 use proptest::prelude::*;
@@ -173,7 +173,8 @@ fn a_crash_between_any_two_steps_of_recycling_invents_nothing() {
         let other = tempfile::tempdir().unwrap();
         std::fs::write(segment_path_made(other.path(), new - 1), b"").unwrap();
         std::fs::copy(dir.path().join("store"), other.path().join("store")).unwrap();
-        let test_log = open(other.path(), LogSettings { retention: Retention::default(), ..ring(0) });
+        let test_log =
+            open(other.path(), LogSettings { retention: Retention::default(), ..ring(0) });
         let page = std::fs::read(segment_path(other.path(), new)).unwrap()[..4096].to_vec();
         drop(test_log);
         page

@@ -27,7 +27,8 @@ fn fill(folder: &Path, times: &[u64]) {
         let payload = format!("Subject: at {time}\r\n\r\nHello\r\n");
         let facts =
             SlotFacts { received_at_ns: UnixNs::of_second(*time), ..facts(payload.as_bytes()) };
-        let append = test_log.until(|w| w.append(&envelope, &[payload.as_bytes()], &facts)).unwrap();
+        let append =
+            test_log.until(|w| w.append(&envelope, &[payload.as_bytes()], &facts)).unwrap();
         test_log.finish(append).unwrap();
     }
     test_log.close();

@@ -141,7 +141,11 @@ fn the_final_check_is_bounded_too_and_begins_with_the_newest() {
         if asked == 5 {
             for n in 0..100 {
                 let is_newest = n == 99;
-                append(&mut test_log.lock().unwrap(), 1000 + n, if is_newest { "new" } else { "x" });
+                append(
+                    &mut test_log.lock().unwrap(),
+                    1000 + n,
+                    if is_newest { "new" } else { "x" },
+                );
             }
         }
         match asked {

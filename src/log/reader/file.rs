@@ -106,9 +106,24 @@ impl SegmentFile {
     }
 
     /// Returns whether slot `index` is valid and has a valid record, published or not.
-    pub(crate) fn is_valid_at(&self, index: u32) -> bool {
-        let slot = self.slot_octets(index).ok().and_then(|octets| self.decode(&octets, index));
-        slot.is_some_and(|slot| self.check_record(&slot, &mut Vec::new()).is_ok())
+    ///
+    /// Errors: the system can't read it.
+    pub(crate) fn is_valid_at(&self, index: u32) -> Result<bool, Damage> {
+        let checked = self.slot_octets(index).and_then(|octets| {
+            let slot = self.decode(&octets, index).ok_or_else(|| self.slot_damage(index))?;
+            self.check_record(&slot, &mut Vec::new())
+        });
+        match checked {
+            Ok(()) => Ok(true),
+            Err(unread @ Damage::Io { .. }) => Err(unread),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Returns the same segment, read through another handle.
+    #[cfg(test)]
+    pub(crate) fn with_handle(self, file: File) -> SegmentFile {
+        SegmentFile { file, ..self }
     }
 
     pub(super) fn no_such_slot(&self, index: u32) -> Damage {

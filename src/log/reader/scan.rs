@@ -4,6 +4,10 @@
 //! loss or is damaged. *A message is a slot whose own checksum and whose record's checksum are
 //! right.* Invalid positions between valid slots count as lost slots, so the IDs of the others
 //! don't change.
+use std::io;
+use std::sync::Arc;
+
+use super::Damage;
 use super::file::SegmentFile;
 use crate::log::format::{
     COUNTED_MAX, COUNTED_WORD, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published, RECORDS_AT,
@@ -33,6 +37,9 @@ pub(crate) struct ScanResult {
     pub lost: Vec<u32>,
     /// Whether the count of messages that were only counted could be trusted. If not, it is 0.
     pub is_counted_known: bool,
+    /// The first error of the system while the segment was read. What could not be read counts as
+    /// lost here, but may be mail: nothing may be deleted or overwritten because of this result.
+    pub unread: Option<Arc<io::Error>>,
 }
 
 impl ScanResult {
@@ -57,10 +64,11 @@ struct Scan<'a> {
     record_bytes: u64,
     totals: SealedTotals,
     chunk: Vec<u8>,
+    unread: Option<Arc<io::Error>>,
 }
 
-/// Computes counts and totals. `words` is the live page as stored. Never fails: what can't be read
-/// is lost.
+/// Computes counts and totals. `words` is the live page as stored. Never fails: if the system can't
+/// read something, [`ScanResult::unread`] says so.
 pub(crate) fn scan(segment: &SegmentFile, extent: Extent, words: &LiveWords) -> ScanResult {
     let mut scan = Scan {
         segment,
@@ -75,6 +83,7 @@ pub(crate) fn scan(segment: &SegmentFile, extent: Extent, words: &LiveWords) -> 
         record_bytes: 0,
         totals: SealedTotals { records_end: RECORDS_AT, ..SealedTotals::default() },
         chunk: Vec::new(),
+        unread: None,
     };
     let bytes = segment.bytes();
     let positions = match extent {
@@ -120,7 +129,8 @@ impl Scan<'_> {
 
     fn try_positions(&mut self, from: u32, to: u32) {
         let mut slots = Vec::new();
-        if self.segment.read_slots(&(from..to), &mut slots).is_err() {
+        if let Err(damage) = self.segment.read_slots(&(from..to), &mut slots) {
+            self.note(damage);
             slots.fill(0);
         }
         for index in from..to {
@@ -130,13 +140,26 @@ impl Scan<'_> {
     }
 
     fn try_slot(&mut self, index: u32, slot: &[u8]) {
-        let valid = self.segment.decode(slot, index).filter(|slot| {
-            self.extent != Extent::Everything
-                || self.segment.check_record(slot, &mut self.chunk).is_ok()
-        });
+        let valid = self.segment.decode(slot, index).filter(|slot| self.has_record(slot));
         match valid {
             Some(slot) => self.take(slot),
             None => self.gap.push(index),
+        }
+    }
+
+    /// Returns whether the record of a slot is right, if the extent includes records.
+    fn has_record(&mut self, slot: &Slot) -> bool {
+        if self.extent != Extent::Everything {
+            return true;
+        }
+        let checked = self.segment.check_record(slot, &mut self.chunk);
+        checked.map_err(|damage| self.note(damage)).is_ok()
+    }
+
+    /// Keeps the first error of the system.
+    fn note(&mut self, damage: Damage) {
+        if let Damage::Io { cause, .. } = damage {
+            self.unread.get_or_insert_with(|| Arc::new(cause));
         }
     }
 
@@ -184,6 +207,33 @@ impl Scan<'_> {
             words.0[COUNTED_WORD] = 0;
             words.seal(seed, &self.totals, State::Sealed);
         }
-        ScanResult { words, lost: self.lost, is_counted_known }
+        ScanResult { words, lost: self.lost, is_counted_known, unread: self.unread }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::files::layout;
+    use crate::log::{Log, LogSettings};
+
+    #[test]
+    fn what_the_system_cannot_read_is_not_said_to_be_lost_without_a_word() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, _) = Log::open(folder.path(), LogSettings::default()).unwrap();
+        let mut writer = log.writer(Box::new(|| ())).unwrap();
+        let _ = writer.count_only();
+        writer.close();
+        log.close();
+        let path = layout::segment_path(folder.path(), 1);
+        let (segment, words) = SegmentFile::open(&path).unwrap();
+        assert!(scan(&segment, Extent::Everything, &words).unread.is_none());
+        // A handle that only writes: every read fails.
+        let handle = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        let segment = segment.with_handle(handle);
+        for extent in [Extent::Everything, Extent::Published(1)] {
+            assert!(scan(&segment, extent, &words).unread.is_some(), "{extent:?}");
+        }
+        assert!(segment.is_valid_at(0).is_err());
     }
 }

@@ -293,7 +293,8 @@ impl Segment {
     /// Reads these slots, and one more.
     pub fn unpublished(&self) -> u32 {
         let published = self.published().slots;
-        let valid = (published..u32::MAX).take_while(|slot| self.file.is_valid_at(*slot));
+        let valid =
+            (published..u32::MAX).take_while(|slot| self.file.is_valid_at(*slot).unwrap_or(false));
         valid.count() as u32
     }
 

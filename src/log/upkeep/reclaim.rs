@@ -9,7 +9,7 @@ use crate::log::files::flags;
 use crate::log::files::layout;
 use crate::log::files::store::StoreFile;
 use crate::log::format::SegmentIdentity;
-use crate::log::reader::{Extent, SegmentFile, scan};
+use crate::log::reader::{Extent, SegmentError, SegmentFile, scan};
 
 /// The result of [`reclaim`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -39,7 +39,15 @@ pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
             continue;
         }
         let name = layout::segment_path(folder, identity.number);
-        match (holds_mail(file, &name), name.exists()) {
+        let has_mail = match holds_mail(file, &name) {
+            Ok(has_mail) => has_mail,
+            Err(error) => {
+                let file = path.display();
+                tracing::warn!(%file, %error, "a spare segment cannot be read, so it stays");
+                continue;
+            }
+        };
+        match (has_mail, name.exists()) {
             (true, false) => {
                 std::fs::rename(&path, name)?;
                 done.renamed += 1;
@@ -72,10 +80,18 @@ fn spare(path: &Path, number: u32) -> Option<(File, SegmentIdentity)> {
 
 /// Returns whether the file, read as the segment with the path `name`, is sealed or holds a valid
 /// message. Reads the whole file.
-fn holds_mail(file: File, name: &Path) -> bool {
+///
+/// Errors: the system can't read it, so it may hold mail.
+fn holds_mail(file: File, name: &Path) -> io::Result<bool> {
     // As if in an unknown boot: only checksums are trusted.
-    SegmentFile::from_file(file, name).is_ok_and(|(file, words)| {
-        let found = scan(&file, Extent::Everything, &words);
-        found.words.published().slots > 0 || words.is_sealed(file.seed())
-    })
+    let (file, words) = match SegmentFile::from_file(file, name) {
+        Ok(opened) => opened,
+        Err(SegmentError::Io { cause, .. }) => return Err(cause),
+        Err(_) => return Ok(false),
+    };
+    let found = scan(&file, Extent::Everything, &words);
+    match found.unread {
+        Some(cause) => Err(io::Error::other(cause)),
+        None => Ok(found.words.published().slots > 0 || words.is_sealed(file.seed())),
+    }
 }

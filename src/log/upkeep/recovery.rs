@@ -130,6 +130,24 @@ fn recover_segment(
         None if is_left_open => Some(left_open(segment, &words)),
         None => None,
     };
+    settle(segment, &words, found, boot, recovery)
+}
+
+/// Acts on what was found in a segment: `None` if its live page is right.
+fn settle(
+    segment: &Segment,
+    words: &LiveWords,
+    found: Option<ScanResult>,
+    boot: BootId,
+    recovery: &mut Recovery,
+) -> io::Result<Option<SyncJob>> {
+    if let Some(cause) = found.as_ref().and_then(|found| found.unread.clone()) {
+        // It may be mail: the file stays as it is, and the next start tries again.
+        let (file, cause) = (segment.path().to_owned(), io::Error::other(cause));
+        tracing::warn!(segment = segment.number(), error = %cause, "a segment cannot be read");
+        recovery.damaged.push(SegmentError::Io { file, cause }.into());
+        return Ok(None);
+    }
     if found.as_ref().is_some_and(|found| found.words.published().slots == 0)
         && words.published().slots == 0
         && segment.only_counted() == 0
@@ -171,7 +189,7 @@ fn recover_segment(
 /// deletes empty segments.
 fn left_open(segment: &Segment, words: &LiveWords) -> ScanResult {
     let published = segment.published().slots;
-    if published == 0 || segment.file().is_valid_at(published) {
+    if published == 0 || segment.file().is_valid_at(published).unwrap_or(true) {
         let found = scan(segment.file(), Extent::Everything, words);
         let slots = found.words.published().slots;
         if slots > published {
@@ -223,6 +241,26 @@ mod tests {
         let _ = writer.count_only();
         writer.close();
         log.close();
+    }
+
+    #[test]
+    fn a_segment_that_the_system_could_not_read_is_neither_deleted_nor_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        counted(dir.path());
+        let path = layout::segment_path(dir.path(), 1);
+        let before = std::fs::read(&path).unwrap();
+        let boot = crate::log::files::boot::current_boot();
+        let segment = Segment::open_in(&path, boot).unwrap();
+        let words = disk::read_live(segment.file().file()).unwrap();
+        let mut found = scan(segment.file(), Extent::Everything, &words);
+        found.lost = vec![0];
+        found.unread = Some(std::sync::Arc::new(io::Error::other("injected")));
+        let mut recovery = Recovery::default();
+        let job = settle(&segment, &words, Some(found), boot, &mut recovery).unwrap();
+        assert!(job.is_none() && recovery.sealed_segments.len() == 0);
+        let damaged: Vec<String> = recovery.damaged.iter().map(|one| one.to_string()).collect();
+        assert_eq!(damaged, [format!("{}: injected", path.display())]);
+        assert!(std::fs::read(&path).unwrap() == before);
     }
 
     #[test]
