@@ -84,8 +84,8 @@ pub struct MailFacts {
     /// copy traveled (docs/search.md lists them), Message-ID and Date, the sequence field, folds in
     /// the header, boundaries, and signature parts.
     pub content_hash: u128,
-    /// The last run of digits in the first sequence field that has one below 2^64; `None` without
-    /// such a field.
+    /// The sequence number: the last run of digits of the first sequence field in which that run is
+    /// below 2^64; `None` if there is no such field.
     pub sequence: Option<u64>,
     /// What the first X-Sent field says. An invalid first one counts, even if a valid one follows.
     pub sent: SentTime,

@@ -38,8 +38,9 @@ use print::{error_chain, print, report};
 use reload::Reloading;
 use settings::effective;
 
-/// Exit codes other than 0: with `--is-ready`, no sinkd accepts mail; any other error.
+/// Exit code of `--is-ready` if no sinkd accepts mail.
 const EXIT_DOES_NOT_HOLD: u8 = 1;
+/// Exit code of any other error.
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {

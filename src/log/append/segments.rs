@@ -129,8 +129,8 @@ impl Segments {
         }
     }
 
-    /// Flushes slots that no commit waits for, and seals all segments after the worker has stopped.
-    /// Blocks.
+    /// Flushes slots that no commit waits for, and seals all segments. Called after the worker has
+    /// stopped. Blocks.
     pub(super) fn close(mut self, mut link: Link, flush: &FlushCall) {
         for segment in self.retired.iter_mut().chain([&mut self.current]) {
             // Only notes can be unflushed here.

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 /// Values in ascending order, with their count in one second.
 pub(super) type Counts = Vec<(u64, u64)>;
 
-/// Returns the mean rank of each second of two runs, from 0 to 1 among the values of both; each
-/// run, and each second of a run, has the same weight. The difference of the means is the
-/// probability that a value of `b` is larger than one of `a`, minus one half; equal values count
-/// half.
+/// Ranks every value among the values of both runs, from 0 to 1, and returns the mean rank of each
+/// second. Both runs have the same total weight, which the seconds of a run share equally. The mean
+/// of `b` minus the mean of `a` is the probability that a value of `b` is larger than one of `a`,
+/// minus one half; equal values count half.
 pub(super) fn mean_ranks(a: &[Counts], b: &[Counts]) -> (Vec<f64>, Vec<f64>) {
     let mut weights: BTreeMap<u64, f64> = BTreeMap::new();
     for run in [a, b] {
