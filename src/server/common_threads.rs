@@ -29,7 +29,7 @@ pub struct CommonThreads {
 }
 
 impl CommonThreads {
-    /// Starts the threads. `counters` are those of the workers, in their order.
+    /// Starts the threads. `counters` has one entry for each worker, in their order.
     pub fn start(
         config: &Config,
         log: &Log,

@@ -1,4 +1,4 @@
-//! The client's hello: EHLO, HELO and LHLO; and who the client is.
+//! EHLO, HELO and LHLO, with which a client names itself; and the client's address.
 use super::Session;
 use super::identity::{HelloName, HelloVerb};
 use super::state::SessionState;

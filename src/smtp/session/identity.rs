@@ -1,4 +1,4 @@
-//! Who the client of a session is, and the envelope fields that say so.
+//! The identity of a session's client, and the envelope fields that state it.
 use std::net::SocketAddr;
 use std::num::NonZero;
 

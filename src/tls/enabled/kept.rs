@@ -83,7 +83,7 @@ pub enum AuthorityFileError {
     /// The file of the certificate or the one of the key can't be used.
     #[error(transparent)]
     File(#[from] IdentityError),
-    /// The certificate and the key are not those of a CA.
+    /// The certificate and the key do not belong to a CA.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
 }
